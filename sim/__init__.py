@@ -1,0 +1,1 @@
+"""The harness: what moves the exchange in virtual time and watches it."""
