@@ -1,0 +1,57 @@
+"""Settings of the system: read from the environment once, frozen, validated, printable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from system.model.errors import ConfigError
+from system.model.units import NS
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that may differ between two deployments of the same code.
+
+    Units: *_ns nanoseconds; *_price uUSDC.
+    """
+
+    chain_id: int = 31337
+    settlement_address: str = ""  # EIP-712 verifyingContract
+    signatures: bool = True  # False only in bulk simulations: orders are then not signed at all
+    matcher_id: str = "matcher-0"  # who asks for the lease
+    lease_ns: int = 30 * NS
+    market_cache_ns: int = NS  # how old a market row the door may judge by
+    subscribers_cache_ns: int = NS  # how old a list of subscribers the fan-out may use
+    rate_per_s: int = 50  # accepted requests a second and trader, per API instance
+    rate_burst: int = 200
+    confirmations: int = 3
+    depth_levels: int = 10
+
+    def problem(self) -> str:
+        """Return what is wrong with these settings, "" when nothing."""
+        if self.signatures and not self.settlement_address:
+            return "settlement_address: expected the Settlement contract's address, was empty"
+        if self.rate_per_s <= 0 or self.rate_burst <= 0:
+            return "rate_per_s, rate_burst: expected above 0"
+        return ""
+
+
+_PREFIX = "DEX_"
+
+
+def config_from_environment(environ: Mapping[str, str]) -> Config:
+    """Read DEX_<FIELD> variables.
+
+    Raises:
+        ConfigError: a value has the wrong shape, or a needed one is missing.
+    """
+    known = {_PREFIX + name.upper(): name for name in Config.__struct_fields__}
+    given = {known[name]: text for name, text in environ.items() if name in known}
+    try:
+        config = msgspec.convert(given, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError("environment", str(error)) from None
+    if config.problem():
+        raise ConfigError("environment", config.problem())
+    return config

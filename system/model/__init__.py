@@ -1,0 +1,1 @@
+"""Pure values of the exchange: no I/O, no clock, no float."""

@@ -1,0 +1,77 @@
+"""Names of tables and the formats of their keys: the one place where they are spelled.
+
+Source: the design document's table of section 3, plus Balances, Idempotency, Settlements and
+MatcherLeases (docs/decisions/0001-tables.md).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ORDERS = "Orders"
+TRADES = "Trades"
+POSITIONS = "Positions"
+MARKETS = "Markets"
+PRICES = "Prices"
+STATS_INTRADAY = "StatsIntraday"
+STATS_DAILY = "StatsDaily"
+STATS_LIFETIME = "StatsLifetime"
+WS_CONNECTIONS = "WSConnections"
+BALANCES = "Balances"
+IDEMPOTENCY = "Idempotency"
+SETTLEMENTS = "Settlements"
+MATCHER_LEASES = "MatcherLeases"
+
+SEED_TABLES = (
+    ORDERS, TRADES, POSITIONS, MARKETS, PRICES, STATS_INTRADAY, STATS_DAILY, STATS_LIFETIME, WS_CONNECTIONS,
+)  # fmt: skip
+TABLES = (*SEED_TABLES, BALANCES, IDEMPOTENCY, SETTLEMENTS, MATCHER_LEASES)
+
+META = "META"
+LIFETIME_PK = "KEY#GLOBAL"
+
+
+class Key(NamedTuple):
+    """A primary key: partition and sort key, both strings on every table."""
+
+    pk: str
+    sk: str
+
+
+def market_pk(symbol: str) -> str:
+    return "MARKET#" + symbol
+
+
+def trader_pk(trader: str) -> str:
+    return "TRADER#" + trader
+
+
+def event_sk(uuid: str) -> str:
+    """Sort key of Orders and Trades; the uuid is a version 7, so the key sorts by time."""
+    return "TS#" + uuid
+
+
+def asset_sk(asset: str) -> str:
+    return "ASSET#" + asset
+
+
+def connection_pk(connection_id: str) -> str:
+    return "WS#" + connection_id
+
+
+def channel_sk(channel: str) -> str:
+    """Sort key of a subscription row beside the connection's META row."""
+    return "SUB#" + channel
+
+
+def order_id(symbol: str, uuid: str) -> str:
+    """The public order id holds both key parts, so that DELETE /orders/{id} finds its row (seed S30)."""
+    return f"{symbol}:{uuid}"
+
+
+def order_key(order_id: str) -> Key | None:
+    """Split a public order id into its Orders key, or None when it has another shape."""
+    symbol, colon, uuid = order_id.rpartition(":")
+    if not colon or not symbol or not uuid:
+        return None
+    return Key(market_pk(symbol), event_sk(uuid))

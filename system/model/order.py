@@ -1,0 +1,152 @@
+"""An order as the Orders table holds it, and the words around it (FIX where FIX has one)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+
+from system.model import keys
+
+Side = Literal["BUY", "SELL"]
+BUY: Side = "BUY"
+SELL: Side = "SELL"
+
+OrderType = Literal["LIMIT", "MARKET", "CANCEL", "STATE"]
+"""`orderType` discriminates the rows of Orders. CANCEL and STATE rows are sequenced commands."""
+
+TimeInForce = Literal["GTC", "GTT", "IOC", "FOK"]
+
+PENDING = "PENDING"  # accepted and pre-paid, not yet sequenced (FIX PendingNew)
+OPEN = "OPEN"  # resting in the book, nothing or a part filled
+FILLED = "FILLED"
+CANCELED = "CANCELED"
+EXPIRED = "EXPIRED"  # IOC/MARKET remainder, GTT, FOK
+REJECTED = "REJECTED"  # refused by the matcher (post-only, state); the door's refusals leave no row
+EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # self-trade prevention
+LIVE = (PENDING, OPEN)
+TERMINAL = (FILLED, CANCELED, EXPIRED, REJECTED, EXPIRED_IN_MATCH)
+
+
+@lru_cache(maxsize=65_536)
+def trader_of(account: str) -> str:
+    """Return the trader's uuid: version 5 of the wallet address (lower case), so that nobody registers."""
+    return str(uuid5(NAMESPACE_URL, "eip155:" + account.lower()))
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """One signed order and what became of it. Only the matcher changes one after acceptance.
+
+    Units: price_e6, limit_price_e6 uUSDC per base; *_e8 1e-8 base; hold in `hold_asset`'s unit
+    (uUSDC, or 1e-8 base for a spot sell); *_ns UTC; expire_ns 0 means never.
+    """
+
+    # signed terms
+    symbol: str
+    uuid: str
+    trader: str  # uuid5 of the wallet address
+    account: str  # wallet address, checksummed as signed
+    subaccount: int
+    order_type: OrderType
+    side: Side
+    tif: TimeInForce
+    post_only: bool
+    reduce_only: bool
+    qty_e8: int
+    limit_price_e6: int  # MARKET: the worst price, signed and pre-paid
+    expire_ns: int
+    nonce: int
+    max_fee_bps: int
+    signature: str  # 0x + 130 hex, "" when the run has signatures off
+    client_order_id: str = ""
+    replaces: str = ""  # order id that this one takes the place of
+    # acceptance
+    accepted_ns: int = 0
+    received_ns: int = 0
+    worst_price_e6: int = 0  # the far band edge at acceptance: a SELL is never filled above it
+    hold_asset: str = "USDC"
+    hold: int = 0
+    # sequenced
+    status: str = PENDING
+    seq: int = 0
+    leaves_e8: int = 0
+    cum_qty_e8: int = 0
+    cum_notional: int = 0
+    fee_paid: int = 0
+    updated_ns: int = 0
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.symbol}:{self.uuid}"
+
+    @property
+    def is_buy(self) -> bool:
+        return self.side == BUY
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the whole Orders row."""
+        return {
+            "PK": "MARKET#" + self.symbol,
+            "SK": "TS#" + self.uuid,
+            "trader_key": "TRADER#" + self.trader,
+            "orderType": self.order_type,
+            "symbol": self.symbol,
+            "uuid": self.uuid,
+            "trader": self.trader,
+            "account": self.account,
+            "subaccount": self.subaccount,
+            "side": self.side,
+            "tif": self.tif,
+            "post_only": self.post_only,
+            "reduce_only": self.reduce_only,
+            "qty_e8": self.qty_e8,
+            "limit_price_e6": self.limit_price_e6,
+            "expire_ns": self.expire_ns,
+            "nonce": self.nonce,
+            "max_fee_bps": self.max_fee_bps,
+            "signature": self.signature,
+            "client_order_id": self.client_order_id,
+            "replaces": self.replaces,
+            "accepted_ns": self.accepted_ns,
+            "received_ns": self.received_ns,
+            "worst_price_e6": self.worst_price_e6,
+            "hold_asset": self.hold_asset,
+            "hold": self.hold,
+            "status": self.status,
+            "seq": self.seq,
+            "leaves_e8": self.leaves_e8,
+            "cum_qty_e8": self.cum_qty_e8,
+            "cum_notional": self.cum_notional,
+            "fee_paid": self.fee_paid,
+            "updated_ns": self.updated_ns,
+            "reason": self.reason,
+        }
+
+    def progress(self) -> dict[str, Any]:
+        """Return only what the matcher changes: the SET part of its update."""
+        return {
+            "status": self.status,
+            "seq": self.seq,
+            "leaves_e8": self.leaves_e8,
+            "cum_qty_e8": self.cum_qty_e8,
+            "cum_notional": self.cum_notional,
+            "fee_paid": self.fee_paid,
+            "hold": self.hold,
+            "updated_ns": self.updated_ns,
+            "reason": self.reason,
+        }
+
+    @property
+    def key(self) -> keys.Key:
+        return keys.Key("MARKET#" + self.symbol, "TS#" + self.uuid)
+
+
+_FIELDS = tuple(name for name in Order.__struct_fields__ if name != "order_type")
+
+
+def order_from_item(item: dict[str, Any]) -> Order:
+    """Read an Orders row of type LIMIT or MARKET."""
+    return Order(order_type=item["orderType"], **{name: item[name] for name in _FIELDS})

@@ -1,0 +1,67 @@
+"""A fill as the Trades table, its stream and the lake hold it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+TradeType = Literal["TRADE"]
+
+# settlementStatus of a trade, in order; PENDING is written by the matcher, the rest by settlement
+PENDING = "PENDING"
+BATCHED = "BATCHED"
+SUBMITTED = "SUBMITTED"
+CONFIRMED = "CONFIRMED"
+SKIPPED = "SKIPPED"  # the contract refused this fill and said why
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One fill between a resting (maker) and an arriving (taker) order, at the maker's price.
+
+    Units: price_e6 uUSDC per base, qty_e8 1e-8 base, notional and fees uUSDC, ts_ns UTC.
+    """
+
+    symbol: str
+    uuid: str
+    seq: int  # sequence number of the taker's command in its market
+    trade_no: int  # 1, 2, 3, ... in its market, without holes
+    trade_type: TradeType
+    price_e6: int
+    qty_e8: int
+    notional: int
+    aggressor_side: str
+    maker_order_id: str
+    taker_order_id: str
+    maker: str  # trader uuid
+    taker: str
+    maker_fee: int
+    taker_fee: int
+    latency_ns: int  # taker's acceptance to this commit
+    ts_ns: int
+
+    def to_item(self) -> dict[str, Any]:
+        return {
+            "PK": "MARKET#" + self.symbol,
+            "SK": "TS#" + self.uuid,
+            "maker_key": "TRADER#" + self.maker,
+            "taker_key": "TRADER#" + self.taker,
+            "symbol": self.symbol,
+            "uuid": self.uuid,
+            "seq": self.seq,
+            "trade_no": self.trade_no,
+            "tradeType": self.trade_type,
+            "price_e6": self.price_e6,
+            "qty_e8": self.qty_e8,
+            "notional": self.notional,
+            "aggressor_side": self.aggressor_side,
+            "maker_order_id": self.maker_order_id,
+            "taker_order_id": self.taker_order_id,
+            "maker": self.maker,
+            "taker": self.taker,
+            "maker_fee": self.maker_fee,
+            "taker_fee": self.taker_fee,
+            "latency_ns": self.latency_ns,
+            "ts_ns": self.ts_ns,
+            "settlementStatus": PENDING,
+        }

@@ -1,0 +1,51 @@
+"""Integers with a unit, and the few roundings of the exchange.
+
+Every amount is an integer in its smallest unit: uUSDC (1e-6 USDC), `price_e6` (uUSDC per
+1.0 base), `qty_e8` (1e-8 base), ppm for rates, ns since the epoch for time. A market is legal
+only when `tick_e6 * lot_e8 % 10**8 == 0`, so a trade's notional is always exact.
+"""
+
+from __future__ import annotations
+
+QTY_SCALE = 10**8
+PPM = 1_000_000
+NS = 1_000_000_000
+MINUTE_NS = 60 * NS
+DAY_NS = 86_400 * NS
+FEE_PPM = 5_000
+
+
+def notional(price_e6: int, qty_e8: int) -> int:
+    """Return price times quantity in uUSDC; exact for legal ticks and lots.
+
+    >>> notional(60_000_000_000, 10_000)  # 60 000 USDC, 0.0001 BTC
+    6000000
+    """
+    return price_e6 * qty_e8 // QTY_SCALE
+
+
+def ppm_ceil(amount: int, ppm: int) -> int:
+    """Return the share `ppm` of `amount`, rounded up (in favour of the exchange).
+
+    >>> ppm_ceil(1, 5_000), ppm_ceil(200, 5_000), ppm_ceil(201, 5_000)
+    (1, 1, 2)
+    """
+    return -(-amount * ppm // PPM)
+
+
+def div_ceil(numerator: int, denominator: int) -> int:
+    """Divide rounding toward plus infinity, also for negative numerators.
+
+    >>> div_ceil(100, 3), div_ceil(-100, 3)
+    (34, -33)
+    """
+    return -(-numerator // denominator)
+
+
+def fee_step(cumulative_notional: int, paid: int, fee_ppm: int) -> int:
+    """Return the next fee of an order so that all its fees together are one rounded-up fee.
+
+    Telescoping: the total after any number of fills is `ceil(fee_ppm * total notional)`, so it
+    never exceeds what was reserved for the whole order. Rule: FEES-001.
+    """
+    return ppm_ceil(cumulative_notional, fee_ppm) - paid

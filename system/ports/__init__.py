@@ -1,0 +1,1 @@
+"""The only ways out of the system: what the rooms need from the world, as Protocols."""

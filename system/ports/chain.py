@@ -1,0 +1,91 @@
+"""The EVM chain as the settlement tier needs it."""
+
+from typing import NamedTuple, Protocol
+
+
+class SignedOrder(NamedTuple):
+    """An order as the Settlement contract takes it (docs: contracts/README.md).
+
+    Units: qty 1e-8 base, limit_price 1e-6 USDC per base, expiry Unix seconds (0 never);
+    side 0 BUY 1 SELL; tif bits as in model/typed_data.py; instrument_id and signature bytes.
+    """
+
+    account: str
+    subaccount: int
+    instrument_id: bytes
+    side: int
+    tif: int
+    qty: int
+    limit_price: int
+    expiry: int
+    nonce: int
+    max_fee_bps: int
+    signature: bytes
+
+
+class ChainFill(NamedTuple):
+    """One fill of a batch; maker and taker are indexes into the batch's orders. Fees in uUSDC."""
+
+    maker: int
+    taker: int
+    qty: int
+    maker_fee: int
+    taker_fee: int
+
+
+class PreparedTx(NamedTuple):
+    """A transaction that is signed but not sent: it can be stored first, and sent again."""
+
+    tx_hash: str
+    raw: bytes
+    nonce: int
+
+
+class Receipt(NamedTuple):
+    """What became of a sent transaction. `skipped` are (fill index, error name) of refused fills."""
+
+    tx_hash: str
+    block_number: int
+    block_hash: str
+    success: bool
+    error: str
+    gas_used: int
+    skipped: tuple[tuple[int, str], ...]
+
+
+class DepositSeen(NamedTuple):
+    """A Deposit event of the Vault. amount in the asset's smallest unit."""
+
+    block_number: int
+    block_hash: str
+    log_index: int
+    account: str
+    asset: str
+    amount: int
+
+
+class Chain(Protocol):
+    """The settlement tier's view of the chain. Raises Unavailable when the RPC does not answer."""
+
+    def block_number(self) -> int:
+        """Return the height of the head."""
+
+    def next_nonce(self) -> int:
+        """Return the operator's next transaction nonce, pending ones included."""
+
+    def settled_head(self) -> tuple[int, bytes]:
+        """Return (last batch id, head of the hash chain) of the Settlement contract."""
+
+    def prepare_batch(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+    ) -> tuple[PreparedTx, bytes]:
+        """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
+
+    def send(self, tx: PreparedTx) -> None:
+        """Send a prepared transaction; sending a known one again is no error."""
+
+    def receipt(self, tx_hash: str) -> Receipt | None:
+        """Return the receipt when mined on the canonical chain, else None."""
+
+    def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
+        """Return the Vault's deposits in these blocks, inclusive, in order."""
