@@ -55,6 +55,11 @@ def asset_sk(asset: str) -> str:
     return "ASSET#" + asset
 
 
+def asset_pk(asset: str) -> str:
+    """Partition key of Prices."""
+    return "ASSET#" + asset
+
+
 def connection_pk(connection_id: str) -> str:
     return "WS#" + connection_id
 

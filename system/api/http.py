@@ -1,0 +1,139 @@
+"""Step 2 of the walk: an API Gateway event becomes a request, an answer becomes a response.
+
+Source: API Gateway HTTP API, payload format 2.0; errors as RFC 9457 problem+json.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import orjson
+
+from system.model.errors import Rejected, RejectReason
+
+JSON_HEADERS = {"content-type": "application/json"}
+PROBLEM_HEADERS = {"content-type": "application/problem+json"}
+MAX_BODY_BYTES = 16 * 1024
+
+_STATUS = {
+    RejectReason.BAD_REQUEST: 400,
+    RejectReason.BAD_SIGNATURE: 401,
+    RejectReason.FORBIDDEN: 403,
+    RejectReason.NOT_OWNER: 403,
+    RejectReason.UNKNOWN_SYMBOL: 404,
+    RejectReason.UNKNOWN_ORDER: 404,
+    RejectReason.DUPLICATE_ORDER: 409,
+    RejectReason.TOO_LATE_TO_CANCEL: 409,
+    RejectReason.IDEMPOTENCY_CONFLICT: 409,
+    RejectReason.EXCHANGE_CLOSED: 409,
+    RejectReason.RATE_LIMITED: 429,
+}
+"""HTTP status by reason; every other reason is a well-formed order that the rules refuse: 422."""
+
+
+class Request(NamedTuple):
+    """What a verb needs of an HTTP event."""
+
+    body: bytes
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    groups: tuple[str, ...]  # Cognito groups of the caller, as the JWT authorizer verified them
+    source_ip: str
+    received_ns: int
+
+
+Response = dict[str, Any]
+Shape = TypeVar("Shape")
+Verb = Callable[[Request], Response | Rejected]
+
+
+def answer(status: int, body: Any) -> Response:
+    """Return a JSON response."""
+    return {"statusCode": status, "headers": JSON_HEADERS, "body": orjson.dumps(body).decode()}
+
+
+def refuse(rejected: Rejected) -> Response:
+    """Return a refusal as problem+json: what, where, expected and was, in `detail`."""
+    reason = rejected.reason
+    status = _STATUS.get(reason, 422)
+    body = {
+        "type": "about:blank",
+        "title": reason.value.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": rejected.detail,
+        "reason": reason.value,
+        "field": rejected.field,
+    }
+    return {"statusCode": status, "headers": PROBLEM_HEADERS, "body": orjson.dumps(body).decode()}
+
+
+def decode(request: Request, shape: type[Shape]) -> Shape | Rejected:
+    """Read the body into `shape`; amounts may be JSON numbers or decimal strings."""
+    try:
+        return msgspec.json.decode(request.body, type=shape, strict=False)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        where = message.rpartition("`$.")[2].rstrip("`") if "`$." in message else ""
+        return Rejected(RejectReason.BAD_REQUEST, where, message)
+    except msgspec.DecodeError as error:
+        return Rejected(RejectReason.BAD_REQUEST, "body", f"expected JSON, {error}")
+
+
+class Router:
+    """Finds the verb of a route and turns what it says into a response."""
+
+    def __init__(self, verbs: Mapping[str, Verb], now_ns: Callable[[], int]) -> None:
+        self.verbs = verbs
+        self.now_ns = now_ns
+
+    def handle(self, event: dict[str, Any], _context: Any) -> Response:
+        """Serve one API Gateway event."""
+        verb = self.verbs.get(event.get("routeKey", ""))
+        if verb is None:
+            known = ", ".join(self.verbs)
+            return refuse_route(f"expected one of {known}, was {event.get('routeKey')!r}")
+        request = self._request(event)
+        said = request if isinstance(request, Rejected) else verb(request)
+        return refuse(said) if isinstance(said, Rejected) else said
+
+    def _request(self, event: dict[str, Any]) -> Request | Rejected:
+        body = event.get("body") or ""
+        if event.get("isBase64Encoded"):
+            try:
+                raw = base64.b64decode(body, validate=True)
+            except binascii.Error:
+                return Rejected(RejectReason.BAD_REQUEST, "body", "expected base64, was something else")
+        else:
+            raw = body.encode()
+        if len(raw) > MAX_BODY_BYTES:
+            detail = f"expected at most {MAX_BODY_BYTES} bytes, was {len(raw)}"
+            return Rejected(RejectReason.BAD_REQUEST, "body", detail)
+        context = event.get("requestContext") or {}
+        authorizer = context.get("authorizer")
+        return Request(
+            raw,
+            event.get("pathParameters") or {},
+            event.get("queryStringParameters") or {},
+            event.get("headers") or {},
+            _groups(authorizer) if authorizer else (),
+            (context.get("http") or {}).get("sourceIp", ""),
+            self.now_ns(),
+        )
+
+
+def _groups(authorizer: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the Cognito groups of a verified JWT; API Gateway hands a list over as "[a b]"."""
+    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    groups = claims.get("cognito:groups", "")
+    return tuple(groups) if isinstance(groups, list) else tuple(str(groups).strip("[]").replace(",", " ").split())
+
+
+def refuse_route(detail: str) -> Response:
+    """Return the 404 of an unknown route."""
+    body = {"type": "about:blank", "title": "Not found", "status": 404, "detail": detail}
+    return {"statusCode": 404, "headers": PROBLEM_HEADERS, "body": orjson.dumps(body).decode()}

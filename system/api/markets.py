@@ -1,0 +1,158 @@
+"""What the door knows of markets, and the admin's verbs on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from system.api.http import Request, Response, answer, decode
+from system.model import keys
+from system.model.errors import ConditionFailed, Rejected, RejectReason
+from system.model.market import MarketKind, MarketSpec, MarketState, spec_from_item
+from system.ports.clock import Clock
+from system.ports.ids import Ids
+from system.ports.store import NOT_EXISTS, Put, Store, query_all
+
+ADMIN_GROUP = "admin"
+
+
+class Market(msgspec.Struct, frozen=True):
+    """A market as the door sees it: terms, state, and the price that bands are measured from."""
+
+    spec: MarketSpec
+    state: str
+    mark_e6: int  # 0 while the oracle has not spoken
+    read_ns: int
+
+
+class MarketCache:
+    """Reads market rows and keeps them for `ttl_ns`: every order needs one, few change."""
+
+    def __init__(self, store: Store, clock: Clock, ttl_ns: int) -> None:
+        self.store = store
+        self.clock = clock
+        self.ttl_ns = ttl_ns
+        self._known: dict[str, Market] = {}
+
+    def get(self, symbol: str) -> Market | None:
+        """Return the market, None when there is none of that name."""
+        now_ns = self.clock.now_ns()
+        market = self._known.get(symbol)
+        if market is not None and now_ns - market.read_ns < self.ttl_ns:
+            return market
+        item = self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META))
+        if item is None:
+            return None
+        market = Market(spec_from_item(item), item["status"], item.get("mark_e6", 0), now_ns)
+        self._known[symbol] = market
+        return market
+
+
+class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unknown_fields=True):
+    """Body of POST /admin/markets that lists a new market; units as in MarketSpec."""
+
+    symbol: str
+    kind: MarketKind
+    base: str
+    underlying: str
+    tick_e6: int
+    lot_e8: int
+    fee_ppm: int = 5_000
+    im_ppm: int = 1_000_000
+    mm_ppm: int = 50_000
+    band_ppm: int = 50_000
+
+
+class PauseMarket(msgspec.Struct, tag_field="action", tag="pause", forbid_unknown_fields=True):
+    symbol: str
+
+
+class ResumeMarket(msgspec.Struct, tag_field="action", tag="resume", forbid_unknown_fields=True):
+    symbol: str
+
+
+class DeleteMarket(msgspec.Struct, tag_field="action", tag="delete", forbid_unknown_fields=True):
+    symbol: str
+
+
+_TARGET_STATE = {
+    PauseMarket: MarketState.PAUSED,
+    ResumeMarket: MarketState.ACTIVE,
+    DeleteMarket: MarketState.CLOSED,
+}
+
+
+class AdminMarkets:
+    """POST /admin/markets: create, pause, resume or delete; group `admin` only.
+
+    A state change is a sequenced command: it takes the orders' road and is applied by the
+    market's only writer, so that every order falls on one side of it.
+    """
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids) -> None:
+        self.store = store
+        self.clock = clock
+        self.ids = ids
+
+    def __call__(self, request: Request) -> Response | Rejected:
+        if ADMIN_GROUP not in request.groups:
+            detail = f"expected a caller of group {ADMIN_GROUP}, was in {list(request.groups)}"
+            return Rejected(RejectReason.FORBIDDEN, "authorization", detail)
+        body: Any = decode(request, CreateMarket | PauseMarket | ResumeMarket | DeleteMarket)  # type: ignore[arg-type]
+        if isinstance(body, Rejected):
+            return body
+        if isinstance(body, CreateMarket):
+            return self._create(body)
+        return self._change(body.symbol, _TARGET_STATE[type(body)])
+
+    def _create(self, body: CreateMarket) -> Response | Rejected:
+        spec = MarketSpec(**msgspec.structs.asdict(body))
+        if problem := spec.problem():
+            return Rejected(RejectReason.BAD_REQUEST, "market", problem)
+        try:
+            self.store.write(
+                Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, self.clock.now_ns()), NOT_EXISTS)
+            )
+        except ConditionFailed:
+            return Rejected(RejectReason.BAD_REQUEST, "symbol", f"{spec.symbol} exists already")
+        return answer(201, {"symbol": spec.symbol, "status": MarketState.ACTIVE.value})
+
+    def _change(self, symbol: str, state: MarketState) -> Response | Rejected:
+        if self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META)) is None:
+            return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol!r}")
+        uuid = self.ids.uuid7()
+        self.store.write(Put(keys.ORDERS, state_command(symbol, uuid, state, self.clock.now_ns()), NOT_EXISTS))
+        return answer(202, {"symbol": symbol, "requested": state.value})
+
+
+def state_command(symbol: str, uuid: str, state: MarketState, now_ns: int) -> dict[str, Any]:
+    """Return the Orders row of a STATE command."""
+    return {
+        "PK": keys.market_pk(symbol),
+        "SK": keys.event_sk(uuid),
+        "orderType": "STATE",
+        "symbol": symbol,
+        "uuid": uuid,
+        "state": state.value,
+        "status": "PENDING",
+        "accepted_ns": now_ns,
+    }
+
+
+def list_markets(store: Store) -> Response:
+    """GET /markets: every market, by state, then symbol."""
+    rows = [
+        row for state in MarketState for row in query_all(store, keys.MARKETS, state.value, index="status")
+    ]
+    return answer(200, {"markets": [_shown(row) for row in rows]})
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Money as decimal strings: a JavaScript number loses digits beyond 2**53."""
+    hidden = ("PK", "SK")
+    return {
+        name: str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        for name, value in row.items()
+        if name not in hidden
+    }

@@ -1,0 +1,87 @@
+"""The WebSocket routes: $connect, $disconnect, subscribe, unsubscribe."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from system.model import keys
+from system.model.units import NS
+from system.ports.clock import Clock
+from system.ports.store import Delete, Put, Store, query_all
+
+CONNECTION_TTL_S = 86_400
+CHANNEL = re.compile(r"^(market|admin)\.[A-Za-z0-9-]{3,40}$|^trader\.[0-9a-f-]{36}$")
+MAX_CHANNELS = 50
+
+
+class WebSocketRoutes:
+    """Keeps the registry of connections and what each listens to (table WSConnections)."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+
+    def handle(self, event: dict[str, Any], _context: Any) -> dict[str, Any]:
+        """Serve one WebSocket event of API Gateway."""
+        context = event["requestContext"]
+        connection_id = context["connectionId"]
+        route = context["routeKey"]
+        if route == "$connect":
+            self._connect(connection_id)
+            return {"statusCode": 200}
+        if route == "$disconnect":
+            self._disconnect(connection_id)
+            return {"statusCode": 200}
+        return self._listen(connection_id, route, event.get("body") or "")
+
+    def _connect(self, connection_id: str) -> None:
+        now_s = self.clock.now_ns() // NS
+        row = {
+            "PK": keys.connection_pk(connection_id),
+            "SK": keys.META,
+            "connection_id": connection_id,
+            "connected_s": now_s,
+            "ttl": now_s + CONNECTION_TTL_S,
+        }
+        self.store.write(Put(keys.WS_CONNECTIONS, row))
+
+    def _disconnect(self, connection_id: str) -> None:
+        pk = keys.connection_pk(connection_id)
+        for row in query_all(self.store, keys.WS_CONNECTIONS, pk):
+            self.store.write(Delete(keys.WS_CONNECTIONS, keys.Key(pk, row["SK"])))
+
+    def _listen(self, connection_id: str, route: str, body: str) -> dict[str, Any]:
+        try:
+            channels = orjson.loads(body)["channels"]
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            return _refused('expected {"action":..., "channels":[...]}')
+        if not isinstance(channels, list) or not 1 <= len(channels) <= MAX_CHANNELS:
+            return _refused(f"channels: expected a list of 1 to {MAX_CHANNELS}")
+        wrong = [name for name in channels if not isinstance(name, str) or not CHANNEL.match(name)]
+        if wrong:
+            return _refused(f"channels: expected market.SYMBOL, trader.UUID or admin.SYMBOL, was {wrong[0]!r}")
+        if route not in ("subscribe", "unsubscribe"):
+            return _refused(f"action: expected subscribe or unsubscribe, was {route!r}")
+        pk = keys.connection_pk(connection_id)
+        now_s = self.clock.now_ns() // NS
+        for channel in channels:
+            sk = keys.channel_sk(channel)
+            if route == "unsubscribe":
+                self.store.write(Delete(keys.WS_CONNECTIONS, keys.Key(pk, sk)))
+                continue
+            row = {
+                "PK": pk,
+                "SK": sk,
+                "connection_id": connection_id,
+                "channel": channel,
+                "ttl": now_s + CONNECTION_TTL_S,
+            }
+            self.store.write(Put(keys.WS_CONNECTIONS, row))
+        return {"statusCode": 200, "body": orjson.dumps({route: channels}).decode()}
+
+
+def _refused(detail: str) -> dict[str, Any]:
+    return {"statusCode": 400, "body": orjson.dumps({"title": "Bad request", "detail": detail}).decode()}

@@ -1,0 +1,1 @@
+"""Step 7 of the walk: news leaves through WebSockets."""

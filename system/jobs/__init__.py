@@ -1,0 +1,1 @@
+"""What runs by the clock or behind a stream: archive, oracle, roll-up, the market's minute."""

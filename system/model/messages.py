@@ -1,0 +1,140 @@
+"""What the rooms say to each other: commands on the market's queue, and news on channels.
+
+A command is always the JSON of a DynamoDB stream record, whether the Pipe carried it or a job
+sent it, so that the matcher reads one shape. News is a list of messages in one publication.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from system.model import dynamo_json
+from system.model.order import Order
+from system.ports.store import Item
+
+Message = dict[str, Any]
+
+
+class Command(NamedTuple):
+    """One sequenced command: its kind (`orderType` of the row) and the row itself."""
+
+    kind: str  # LIMIT, MARKET, CANCEL, STATE, MINUTE
+    item: Item
+
+
+def command_body(item: Item) -> str:
+    """Return the queue body of a command that has no row of its own (MINUTE)."""
+    return orjson.dumps({"eventName": "INSERT", "dynamodb": {"NewImage": dynamo_json.marshal(item)}}).decode()
+
+
+def read_command(body: str) -> Command:
+    """Read a queue body back."""
+    item = dynamo_json.unmarshal(orjson.loads(body)["dynamodb"]["NewImage"])
+    return Command(item["orderType"], item)
+
+
+def minute_command(symbol: str, minute: str, now_ns: int) -> Item:
+    """Return the command that makes a market take its minute's gauges and remove what has expired."""
+    return {"orderType": "MINUTE", "symbol": symbol, "uuid": minute, "accepted_ns": now_ns}
+
+
+def market_channel(symbol: str) -> str:
+    return "market." + symbol
+
+
+def trader_channel(trader: str) -> str:
+    return "trader." + trader
+
+
+def depth(symbol: str, seq: int, now_ns: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> Message:
+    """The top of the book; each level is [price_e6, qty_e8] as decimal strings, best first."""
+    return {
+        "channel": "market." + symbol,
+        "seq": seq,
+        "kind": "depth",
+        "ts_ns": now_ns,
+        "data": {
+            "bids": [(str(price), str(qty)) for price, qty in bids],
+            "asks": [(str(price), str(qty)) for price, qty in asks],
+        },
+    }
+
+
+def trade(symbol: str, seq: int, now_ns: int, price_e6: int, qty_e8: int, side: str, trade_no: int) -> Message:
+    """A print: every fill, at the maker's price."""
+    return {
+        "channel": "market." + symbol,
+        "seq": seq,
+        "kind": "trade",
+        "ts_ns": now_ns,
+        "data": {
+            "price_e6": str(price_e6),
+            "qty_e8": str(qty_e8),
+            "aggressor_side": side,
+            "trade_no": trade_no,
+        },
+    }
+
+
+def mark_price(symbol: str, now_ns: int, mark_e6: int, index_e6: int) -> Message:
+    """The oracle job's news; its sequence is its time, as it has another writer than the book."""
+    return {
+        "channel": "market." + symbol,
+        "seq": now_ns,
+        "kind": "markPrice",
+        "ts_ns": now_ns,
+        "data": {"mark_e6": str(mark_e6), "index_e6": str(index_e6)},
+    }
+
+
+def order_update(order: Order, now_ns: int) -> Message:
+    """What became of an order; `seq` is the market's command that changed it."""
+    return {
+        "channel": "trader." + order.trader,
+        "seq": order.seq,
+        "kind": "orderUpdate",
+        "ts_ns": now_ns,
+        "data": {
+            "order_id": order.id,
+            "symbol": order.symbol,
+            "side": order.side,
+            "client_order_id": order.client_order_id,
+            "status": order.status,
+            "leaves_e8": str(order.leaves_e8),
+            "cum_qty_e8": str(order.cum_qty_e8),
+            "cum_notional": str(order.cum_notional),
+            "fee_paid": str(order.fee_paid),
+            "limit_price_e6": str(order.limit_price_e6),
+            "reason": order.reason,
+        },
+    }
+
+
+def position_update(row: Item, now_ns: int) -> Message:
+    """A position after a fill; `seq` is the position's own version, without holes."""
+    return {
+        "channel": "trader." + row["trader"],
+        "seq": row["version"],
+        "kind": "positionUpdate",
+        "ts_ns": now_ns,
+        "data": {
+            "symbol": row["symbol"],
+            "size_e8": str(row["size_e8"]),
+            "cost": str(row["cost"]),
+            "margin": str(row["margin"]),
+            "realised": str(row["realised"]),
+        },
+    }
+
+
+def state_change(symbol: str, seq: int, now_ns: int, state: str) -> Message:
+    """A market changed its state; for admins."""
+    return {
+        "channel": "admin." + symbol,
+        "seq": seq,
+        "kind": "stateChange",
+        "ts_ns": now_ns,
+        "data": {"state": state},
+    }
