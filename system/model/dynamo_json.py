@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from system.ports.store import Item
+from system.model.keys import Item
 
 Typed = dict[str, Any]
 

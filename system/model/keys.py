@@ -6,7 +6,10 @@ MatcherLeases (docs/decisions/0001-tables.md).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+Item = dict[str, Any]
+"""A stored row: plain str, int, bool, None, bytes, list and dict; never mutated once stored."""
 
 ORDERS = "Orders"
 TRADES = "Trades"

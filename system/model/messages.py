@@ -12,7 +12,7 @@ import orjson
 
 from system.model import dynamo_json
 from system.model.order import Order
-from system.ports.store import Item
+from system.model.keys import Item
 
 Message = dict[str, Any]
 
