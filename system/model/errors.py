@@ -26,7 +26,11 @@ class DexError(Exception):
 
 
 class ScenarioError(DexError):
-    """The scenario file is wrong: (path, problem, remedy)."""
+    """The scenario file is wrong: (path, problem, remedy), and a triple for each further trouble."""
+
+    def __str__(self) -> str:
+        path, problem, remedy, *more = self.args
+        return "\n".join(f"{where}: {what}; {how}" for where, what, how in ((path, problem, remedy), *more))
 
 
 class ConfigError(DexError):
