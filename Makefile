@@ -1,0 +1,146 @@
+# dexsim: `make demo` shows it, `make test` proves it. Both make their own environment first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+# Whatever environment is active, only .venv is used.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := .venv/bin
+UV := $(BIN)/uv
+UV_PIP := $(UV) pip
+INTO := --python $(BIN)/python
+# On a terminal uv draws its own bars; in a log its list of 200 packages is left out.
+BRIEFLY = brief() { if [ -t 2 ]; then "$$@"; else "$$@" 2>&1 | { grep -vE '^ [-+~] ' || true; }; fi; }; brief
+SAY = printf '\033[1m%s\033[0m\n'
+TESTS ?= tests
+JOBS ?= 2
+PACKAGES := system sim
+
+# ---------------------------------------------------------------------------------------------------------
+##@ Every day
+
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile; echo
+
+.PHONY: demo
+demo: setup ## one scenario on memory and on moto with Anvil, compared, with a report
+	@$(SAY) '1/4  The scenario on the memory backend and the model chain'
+	@$(BIN)/dexsim run scenarios/smoke.yaml --backend memory --chain model --out runs/demo/memory
+	@$(SAY) '2/4  The same scenario on moto and Anvil'
+	@$(BIN)/dexsim run scenarios/smoke.yaml --backend moto --chain anvil --out runs/demo/moto
+	@$(SAY) '3/4  Are they the same business?'
+	@$(BIN)/dexsim compare --business runs/demo/memory runs/demo/moto
+	@$(SAY) '4/4  The report'
+	@$(BIN)/dexsim report runs/demo/memory
+
+.PHONY: test
+test: setup check ## set up, check, and run the whole suite
+	@$(SAY) 'Running the tests'
+	@$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --ignore tests/test_house.py || \
+	  { code=$$?; [ $$code = 5 ] && [ -z "$$(git ls-files 'tests/**/test_*.py')" ] && echo 'No other tests yet.' || exit $$code; }
+
+.PHONY: check
+check: setup ## lint, types, who imports whom, template, house rules: about a minute
+	@$(SAY) 'Lint';      $(BIN)/ruff check .
+	@$(SAY) 'Format';    $(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
+	@$(SAY) 'Types';     $(BIN)/mypy $(PACKAGES)
+	@$(SAY) 'Imports';   $(BIN)/lint-imports --no-logo
+	@$(SAY) 'Template';  if [ -f system/template.yaml ]; then $(BIN)/cfn-lint system/template.yaml && echo 'cfn-lint is content.'; \
+	  else echo 'There is no system/template.yaml yet.'; fi
+	@$(SAY) 'House';     $(BIN)/python -m pytest -q tests/test_house.py
+
+.PHONY: format
+format: setup ## let ruff mend what it can
+	@$(BIN)/ruff check --fix --quiet . || true
+	@$(BIN)/ruff format .
+
+# ---------------------------------------------------------------------------------------------------------
+##@ Now and then
+
+.PHONY: setup
+setup: | needs ## make .venv and install everything; the others call it, and a second run installs nothing
+setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contracts/node_modules/.stamp)
+
+.PHONY: test-deep
+test-deep: setup check ## everything that takes minutes: many seeds, many examples
+	@DEXSIM_EXAMPLES=deep $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile -m ''
+
+.PHONY: bench
+bench: setup ## benchmarks against the committed baselines
+	@$(BIN)/python benchmarks/run.py
+
+.PHONY: golden
+golden: setup ## rewrite the golden files; read the diff before you commit it
+	@$(BIN)/python -m pytest tests/golden --golden-write -q
+	@git --no-pager diff --stat -- tests/golden
+
+.PHONY: peers
+peers: .venv/.stamp-peers ## install other simulators, for benchmarks/peers
+
+.PHONY: lock
+lock: $(UV) ## write the lock files anew from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(SAY) 'Locking'
+	@$(LOCK) --universal $(foreach e,system sim contracts dev,--extra $(e)) -o requirements.lock
+	@$(LOCK) --python-version 3.11 --extra peers --constraint requirements.lock -o requirements-peers.lock
+	@git --no-pager diff --stat -- requirements.lock requirements-peers.lock
+LOCK = $(UV_PIP) compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-config \
+  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## remove the environment, caches and runs
+	rm -rf .venv contracts/node_modules runs build .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------------------------------
+# Set-up. Stamps live inside what they vouch for, so that deleting .venv or node_modules is enough.
+
+.PHONY: needs
+needs:
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && command -v npm >/dev/null || { \
+	  echo "dexsim needs Node.js 20 or newer with npm (Anvil, forge and the Solidity compiler come from it)."; \
+	  echo "Here 'node' is $$(node --version 2>/dev/null || echo missing), 'npm' is $$(npm --version 2>/dev/null || echo missing)."; \
+	  exit 1; }
+
+.venv/bin/python: | needs
+	@python=; for name in $${PYTHON:-} python3 python3.12 python3.11; do \
+	  if command -v "$$name" >/dev/null && "$$name" -c \
+	    'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; \
+	  then python=$$name; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "dexsim needs Python 3.11 or 3.12, and 'python3' is $$(python3 --version 2>/dev/null || echo missing)."; \
+	  echo "Install one, or name it: make PYTHON=/path/to/python3.11 setup"; exit 1; fi; \
+	$(SAY) "Making .venv with $$($$python --version)"; \
+	$$python -m venv .venv || { rm -rf .venv; \
+	  echo "'$$python -m venv' failed; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+# uv itself comes from the lock, too, with its hashes.
+$(UV): | .venv/bin/python
+	@$(BIN)/python -m ensurepip --upgrade >/dev/null 2>&1 || true
+	@awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.txt
+
+.venv/.stamp-python: requirements.lock | $(UV)
+	@$(SAY) "Installing Python packages ($$(grep -cE '^[a-z0-9]' requirements.lock) in the lock)"
+	@$(BRIEFLY) $(UV_PIP) sync $(INTO) --require-hashes requirements.lock
+	@touch $@
+
+.venv/.stamp-project: .venv/.stamp-python pyproject.toml
+	@$(UV_PIP) install $(INTO) --quiet --offline --no-deps --no-build-isolation --editable .
+	@echo "The command is $(BIN)/dexsim"
+	@touch $@
+
+.venv/.stamp-peers: requirements-peers.lock .venv/.stamp-project
+	@$(SAY) 'Installing other simulators'
+	@$(BRIEFLY) $(UV_PIP) install $(INTO) --require-hashes --requirements requirements-peers.lock
+	@touch $@
+
+contracts/node_modules/.stamp: contracts/package-lock.json | needs
+	@$(SAY) 'Installing npm packages (Anvil, forge, the Solidity compiler)'
+	@npm ci --prefix contracts --no-audit --no-fund
+	@touch $@
