@@ -65,6 +65,7 @@ format: setup ## let ruff mend what it can
 .PHONY: setup
 setup: | needs ## make .venv and install everything; the others call it, and a second run installs nothing
 setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contracts/node_modules/.stamp)
+	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'Everything is installed; the command is $(BIN)/dexsim',:)
 
 .PHONY: test-deep
 test-deep: setup check ## everything that takes minutes: many seeds, many examples
@@ -102,7 +103,7 @@ clean: ## remove the environment, caches and runs
 
 .PHONY: needs
 needs:
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && command -v npm >/dev/null || { \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || { \
 	  echo "dexsim needs Node.js 20 or newer with npm (Anvil, forge and the Solidity compiler come from it)."; \
 	  echo "Here 'node' is $$(node --version 2>/dev/null || echo missing), 'npm' is $$(npm --version 2>/dev/null || echo missing)."; \
 	  exit 1; }
@@ -132,7 +133,6 @@ $(UV): | .venv/bin/python
 
 .venv/.stamp-project: .venv/.stamp-python pyproject.toml
 	@$(UV_PIP) install $(INTO) --quiet --offline --no-deps --no-build-isolation --editable .
-	@echo "The command is $(BIN)/dexsim"
 	@touch $@
 
 .venv/.stamp-peers: requirements-peers.lock .venv/.stamp-project
