@@ -1,0 +1,1 @@
+"""The world around the system: backends, chains, prices and what provisions them."""
