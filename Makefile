@@ -14,7 +14,7 @@ UV_PIP := $(UV) pip
 INTO := --python $(BIN)/python
 # On a terminal uv draws its own bars; in a log its list of 200 packages is left out.
 BRIEFLY = brief() { if [ -t 2 ]; then "$$@"; else "$$@" 2>&1 | { grep -vE '^ [-+~] ' || true; }; fi; }; brief
-SAY = printf '\033[1m%s\033[0m\n'
+SAY = say() { if [ -t 1 ]; then printf '\033[1m%s\033[0m\n' "$$*"; else printf '%s\n' "$$*"; fi; }; say
 TESTS ?= tests
 JOBS ?= 2
 PACKAGES := system sim
