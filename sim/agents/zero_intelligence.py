@@ -1,0 +1,85 @@
+"""Zero-intelligence traders: limits, market orders and cancels at random, for load.
+
+Source: Gode and Sunder (1993); Farmer, Patelli and Zovko (2005): Poisson limits, market orders
+and cancels already explain most of the spread. Each listens to its own channel only, so a
+thousand of them cost the exchange little more than their orders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from sim.agents.base import Agent, Count, Life, poisson_gap_ns, wait_for_prices
+from sim.scenario.units import SECOND_NS, PositiveDuration, PositiveShare, PositiveUsdc, Rate, Share
+from system.model.order import BUY
+from system.model.units import PPM
+
+if TYPE_CHECKING:
+    from sim.client import Desk, MarketView
+
+
+class ZeroIntelligence(Agent):
+    """Sends a limit, a market order or a cancel at each beat of its own Poisson clock."""
+
+    kind: Literal["zero_intelligence"]
+    rate: Rate
+    """Beats of each trader, on average."""
+    orders: Count | None = None
+    """It stops after so many orders; never when left out."""
+    market_share: Share = 150_000
+    """Share of beats that are market orders."""
+    cancel_share: Share = 250_000
+    """Share of beats that cancel its oldest open order."""
+    width: PositiveShare = 10_000
+    """Limits lie evenly within this distance of the last known price, on both sides of it."""
+    size: PositiveUsdc = 500_000_000
+    """Largest worth of an order; sizes are even between one lot and this."""
+    open_limit: Count = 50
+    """With so many open orders, a limit becomes a cancel."""
+    look: PositiveDuration = 30 * SECOND_NS
+    """How often it asks for the mark."""
+
+    def live(self, desk: Desk) -> Life:
+        symbols = self.trades(desk)
+        yield desk.sleep(poisson_gap_ns(desk, self.rate))
+        desk.listen()
+        yield from wait_for_prices(desk, symbols)
+        look_at_ns = desk.now_ns + self.look
+        views = [desk.market(symbol) for symbol in symbols]
+        while self.orders is None or desk.sent < self.orders:
+            yield desk.sleep(poisson_gap_ns(desk, self.rate))
+            if desk.now_ns >= look_at_ns:
+                desk.look()
+                look_at_ns += self.look
+            self._beat(desk, views[desk.dice.randrange(len(views))])
+
+    def _beat(self, desk: Desk, view: MarketView) -> None:
+        dice = desk.dice
+        beat = round(dice.random() * PPM)
+        side_draw, place_draw, size_draw = dice.random(), dice.random(), dice.random()
+        if beat < self.cancel_share or len(desk.open_orders) >= self.open_limit:
+            self._cancel_oldest(desk)
+            return
+        price_e6 = view.reference_e6
+        if price_e6 is None:
+            return
+        market = beat < self.cancel_share + self.market_share
+        away_e6 = round(price_e6 * self.width / PPM * (1.0 if market else place_draw * 2 - 1))
+        lot_e8 = view.spec.lot_e8
+        qty_e8 = max(lot_e8, view.lots_for(round(self.size * size_draw), price_e6))
+        if side_draw < 0.5:
+            place, limit_e6 = desk.buy, view.tick_down(price_e6 + away_e6)
+        else:
+            place, limit_e6 = desk.sell, view.tick_up(price_e6 - away_e6)
+        side = BUY if side_draw < 0.5 else "SELL"
+        asset, hold = view.hold(side, qty_e8, limit_e6, resting=False)
+        if desk.available(asset) < hold:
+            self._cancel_oldest(desk)
+        else:
+            place(view.spec.symbol, qty_e8, limit_e6, market=market)
+
+    def _cancel_oldest(self, desk: Desk) -> None:
+        for order in desk.open_orders.values():
+            if not order.leaving and not order.market:
+                desk.cancel(order.order_id)
+                return

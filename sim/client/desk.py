@@ -1,0 +1,374 @@
+"""The desk: everything an agent holds of the exchange.
+
+It sends requests through the door, listens on one WebSocket, and keeps what a careful trader
+would: open orders, positions, and an estimate of free funds. All of it comes from responses and
+messages, so it is late and can be wrong exactly as a real trader's books are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Protocol
+
+import orjson
+import simpy
+
+from sim.client.requests import Draft, Requests
+from sim.client.view import MarketView, parse
+from sim.world.purse import Purse
+from system.model.market import MarketKind, MarketSpec
+from system.model.messages import market_channel, trader_channel
+from system.model.order import BUY, REJECTED, SELL, TERMINAL
+
+Response = dict[str, Any]
+_TERMINAL = frozenset(TERMINAL)
+
+
+class Door(Protocol):
+    """How a desk reaches the exchange; the kernel plays it, with the delays of the links."""
+
+    def now_ns(self) -> int:
+        """Return UTC nanoseconds."""
+
+    def sleep(self, delay_ns: int) -> simpy.Event:
+        """Return an event that comes after a delay, and never after the run's end."""
+
+    def request(
+        self, event: dict[str, Any], on_response: Callable[[Response], None] | None, who: str = ""
+    ) -> None:
+        """Send an HTTP event in the name of `who`; the response arrives later."""
+
+    def connect(self, connection_id: str, on_message: Callable[[bytes], None]) -> None:
+        """Open a WebSocket."""
+
+    def say(self, connection_id: str, body: str) -> None:
+        """Send text on an open WebSocket, after what was said before."""
+
+
+class OpenOrder:
+    """An order from its sending to its end.
+
+    Units: price_e6 uUSDC per 1.0 base, *_e8 1e-8 base, hold in hold_asset's smallest unit.
+    """
+
+    __slots__ = (
+        "client_order_id",
+        "cum_notional",
+        "cum_qty_e8",
+        "fee_paid",
+        "hold",
+        "hold_asset",
+        "leaves_e8",
+        "leaving",
+        "market",
+        "nonce",
+        "order_id",
+        "price_e6",
+        "qty_e8",
+        "side",
+        "status",
+        "symbol",
+    )
+
+    def __init__(self, draft: Draft, nonce: int, client_order_id: str, hold_asset: str, hold: int) -> None:
+        self.symbol = draft.symbol
+        self.side = draft.side
+        self.qty_e8 = draft.qty_e8
+        self.leaves_e8 = draft.qty_e8
+        self.price_e6 = draft.price_e6
+        self.market = draft.market
+        self.nonce = nonce
+        self.client_order_id = client_order_id
+        self.order_id = ""  # "" until the exchange has accepted it
+        self.status = "SENT"
+        self.leaving = False  # a cancel or a replacement is under way
+        self.hold_asset = hold_asset
+        self.hold = hold
+        self.cum_qty_e8 = 0
+        self.cum_notional = 0
+        self.fee_paid = 0
+
+    @property
+    def done(self) -> bool:
+        return self.status in _TERMINAL
+
+
+class Position:
+    """What a trader has in a market, as the last positionUpdate said. Units: size 1e-8 base, else uUSDC."""
+
+    __slots__ = ("cost", "margin", "realised", "size_e8", "version")
+
+    def __init__(self) -> None:
+        self.size_e8 = 0
+        self.cost = 0
+        self.margin = 0
+        self.realised = 0
+        self.version = 0
+
+    def cash(self, kind: MarketKind) -> int:
+        """Return what this position has added to free USDC so far, fees apart."""
+        return self.realised - (self.margin if kind is MarketKind.PERP else self.cost)
+
+
+class Desk:
+    """One agent's place at the exchange.
+
+    Attributes:
+        dice: the agent's own generator; no other source of chance is allowed.
+        open_orders: accepted and not yet ended, by order id, oldest first.
+        positions: by symbol.
+        sent, accepted, rejected: orders so far; rejected counts the door's and the matcher's refusals.
+        rejects: how often each reason was given.
+    """
+
+    __slots__ = (
+        "_held",
+        "_live",
+        "_nonce",
+        "_requests",
+        "_views",
+        "accepted",
+        "account",
+        "cash_usdc",
+        "dice",
+        "door",
+        "fees_usdc",
+        "fills",
+        "funds",
+        "name",
+        "open_orders",
+        "positions",
+        "rejected",
+        "rejects",
+        "sent",
+        "trader",
+    )
+
+    def __init__(
+        self,
+        purse: Purse,
+        specs: Mapping[str, MarketSpec],
+        funds: Mapping[str, int],
+        dice: Random,
+        door: Door,
+        requests: Requests,
+    ) -> None:
+        self.name = purse.name
+        self.account = purse.account
+        self.trader = purse.trader
+        self.funds = dict(funds)
+        self.dice = dice
+        self.door = door
+        self.open_orders: dict[str, OpenOrder] = {}
+        self.positions: dict[str, Position] = {}
+        self.sent = self.accepted = self.rejected = self.fills = 0
+        self.rejects: Counter[str] = Counter()
+        self.cash_usdc = 0
+        self.fees_usdc = 0
+        self._requests = requests
+        self._views = {symbol: MarketView(spec) for symbol, spec in specs.items()}
+        self._live: dict[str, OpenOrder] = {}
+        self._held: Counter[str] = Counter()
+        self._nonce = 0
+
+    # --- time and knowledge ---------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        return self.door.now_ns()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every market of the exchange, in the scenario's order."""
+        return tuple(self._views)
+
+    def sleep(self, delay_ns: int) -> simpy.Event:
+        """Return the event to yield for waiting."""
+        return self.door.sleep(delay_ns)
+
+    def market(self, symbol: str) -> MarketView:
+        return self._views[symbol]
+
+    def position(self, symbol: str) -> Position:
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self.positions[symbol] = Position()
+        return position
+
+    def inventory_e8(self, symbol: str) -> int:
+        """Return how much of the base it has gained or lost in this market, 1e-8 base."""
+        position = self.positions.get(symbol)
+        return position.size_e8 if position else 0
+
+    def available(self, asset: str) -> int:
+        """Estimate free funds: what it began with, plus trading, less what its live orders hold."""
+        free = self.funds.get(asset, 0) - self._held[asset]
+        if asset == "USDC":
+            return free + self.cash_usdc - self.fees_usdc
+        for symbol, position in self.positions.items():
+            spec = self._views[symbol].spec
+            if spec.kind is MarketKind.SPOT and spec.base == asset:
+                free += position.size_e8
+        return free
+
+    @property
+    def working(self) -> int:
+        """How many orders are sent and not ended, answered or not."""
+        return len(self._live)
+
+    # --- listening ------------------------------------------------------------------------------
+
+    def listen(self, *symbols: str) -> None:
+        """Open the WebSocket: its own orders and positions, and the market channels of `symbols`."""
+        connection_id = "ws-" + self.name
+        self.door.connect(connection_id, self._hear)
+        channels = [trader_channel(self.trader), *(market_channel(symbol) for symbol in symbols)]
+        self.door.say(connection_id, orjson.dumps({"action": "subscribe", "channels": channels}).decode())
+
+    def look(self) -> None:
+        """Ask GET /markets for the marks; the views know when the answer is here."""
+        self.door.request(self._requests.markets(self.now_ns), self._looked, self.name)
+
+    def _looked(self, response: Response) -> None:
+        if response["statusCode"] != 200:
+            return
+        for row in orjson.loads(response["body"])["markets"]:
+            view = self._views.get(row["symbol"])
+            if view is not None and row.get("mark_e6"):
+                view.hear_mark(int(row["mark_e6"]), int(row.get("index_ns", 0)))
+
+    def _hear(self, raw: bytes) -> None:
+        message = parse(raw)
+        kind = message.get("kind")
+        if kind == "orderUpdate":
+            self._order_changed(message["data"])
+        elif kind == "positionUpdate":
+            self._position_changed(message["seq"], message["data"])
+        elif kind is not None:
+            view = self._views.get(message["channel"].partition(".")[2])
+            if view is not None:
+                view.hear(message)
+
+    # --- acting ---------------------------------------------------------------------------------
+
+    def buy(self, symbol: str, qty_e8: int, price_e6: int, **how: Any) -> OpenOrder:
+        """Send a buy order; `how` as in `submit`."""
+        return self.submit(Draft(symbol, BUY, qty_e8, price_e6, **how))
+
+    def sell(self, symbol: str, qty_e8: int, price_e6: int, **how: Any) -> OpenOrder:
+        """Send a sell order; `how` as in `submit`."""
+        return self.submit(Draft(symbol, SELL, qty_e8, price_e6, **how))
+
+    def submit(self, draft: Draft) -> OpenOrder:
+        """Sign and send an order; the returned record changes as answers and messages arrive."""
+        self._nonce += 1
+        nonce = self._nonce
+        client_order_id = f"{self.name}-{nonce}"
+        view = self._views[draft.symbol]
+        asset, hold = view.hold(draft.side, draft.qty_e8, draft.price_e6, resting=False)
+        order = OpenOrder(draft, nonce, client_order_id, asset, hold)
+        self._live[client_order_id] = order
+        self._held[asset] += hold
+        self.sent += 1
+        event = self._requests.order(draft, nonce, client_order_id, self.door.now_ns())
+        self.door.request(event, lambda response: self._answered(order, draft.replaces, response), self.name)
+        return order
+
+    def replace(self, order_id: str, qty_e8: int, price_e6: int) -> OpenOrder:
+        """Send an order that takes the place of an open one (and loses its priority)."""
+        old = self.open_orders[order_id]
+        old.leaving = True
+        return self.submit(Draft(old.symbol, old.side, qty_e8, price_e6, replaces=order_id))
+
+    def cancel(self, order_id: str) -> None:
+        """Ask to cancel one open order; it stays in `open_orders` until the exchange says so."""
+        order = self.open_orders[order_id]
+        order.leaving = True
+        event = self._requests.cancel(order_id, order.nonce, self.door.now_ns())
+        self.door.request(event, lambda response: self._cancel_answered(order, response), self.name)
+
+    def cancel_all(self, symbol: str) -> None:
+        """Ask to cancel every order sent so far in one market."""
+        for order in self._live.values():
+            if order.symbol == symbol:
+                order.leaving = True
+        self.door.request(
+            self._requests.cancel_all(symbol, self._nonce + 1, self.door.now_ns()), None, self.name
+        )
+
+    # --- hearing back ---------------------------------------------------------------------------
+
+    def _answered(self, order: OpenOrder, replaces: str, response: Response) -> None:
+        body = orjson.loads(response["body"] or "{}")
+        if response["statusCode"] != 201:
+            self.rejected += 1
+            self.rejects[body.get("reason", "HTTP " + str(response["statusCode"]))] += 1
+            if replaces in self.open_orders:
+                self.open_orders[replaces].leaving = False
+            self._end(order, REJECTED)
+            return
+        self.accepted += 1
+        order.order_id = body["order_id"]
+        if order.done:
+            return  # its end was told on the socket before the answer came
+        if order.status == "SENT":
+            order.status = body["status"]
+            self._hold(order, int(body["hold"]))
+        self.open_orders[order.order_id] = order
+
+    def _cancel_answered(self, order: OpenOrder, response: Response) -> None:
+        if response["statusCode"] >= 400:
+            # too late is fine, its end is on the way; anything else leaves the order as it was
+            order.leaving = False
+
+    def _order_changed(self, data: dict[str, Any]) -> None:
+        order = self._live.get(data["client_order_id"])
+        if order is None:
+            return  # ended already: a late or repeated message
+        cum_qty_e8 = int(data["cum_qty_e8"])
+        status = data["status"]
+        if cum_qty_e8 < order.cum_qty_e8:
+            return
+        if cum_qty_e8 > order.cum_qty_e8:
+            self.fills += 1
+            fee_paid = int(data["fee_paid"])
+            self.fees_usdc += fee_paid - order.fee_paid
+            order.cum_qty_e8, order.fee_paid = cum_qty_e8, fee_paid
+            order.cum_notional = int(data["cum_notional"])
+        if status in _TERMINAL:
+            order.leaves_e8 = int(data["leaves_e8"])
+            if status == REJECTED:
+                self.rejected += 1
+                self.rejects[data["reason"]] += 1
+            self._end(order, status)
+            return
+        order.status = status
+        order.leaves_e8 = int(data["leaves_e8"])
+        view = self._views[order.symbol]
+        self._hold(order, view.hold(order.side, order.leaves_e8, order.price_e6, resting=True)[1])
+
+    def _position_changed(self, version: int, data: dict[str, Any]) -> None:
+        symbol = data["symbol"]
+        position = self.position(symbol)
+        if version <= position.version:
+            return
+        kind = self._views[symbol].spec.kind
+        before = position.cash(kind)
+        position.version = version
+        position.size_e8 = int(data["size_e8"])
+        position.cost = int(data["cost"])
+        position.margin = int(data["margin"])
+        position.realised = int(data["realised"])
+        self.cash_usdc += position.cash(kind) - before
+
+    def _hold(self, order: OpenOrder, hold: int) -> None:
+        self._held[order.hold_asset] += hold - order.hold
+        order.hold = hold
+
+    def _end(self, order: OpenOrder, status: str) -> None:
+        order.status = status
+        self._hold(order, 0)
+        self._live.pop(order.client_order_id, None)
+        self.open_orders.pop(order.order_id, None)

@@ -1,0 +1,195 @@
+"""Step 1 of docs/walk.md: an order is drafted, signed (EIP-712) and put into an HTTP request.
+
+The requests are API Gateway HTTP API events, payload format 2.0, so the system's door reads the
+same thing from the harness and from AWS.
+Source: AWS, "Working with AWS Lambda proxy integrations for HTTP APIs".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from sim.world.purse import Purse
+from system.model import typed_data
+from system.model.market import MarketKind, MarketSpec
+from system.model.order import BUY, Side, TimeInForce
+from system.model.units import NS
+
+Event = dict[str, Any]
+SignaturePolicy = Literal["real", "sampled", "off"]
+
+SAMPLE_EVERY = 16
+"""With signatures `sampled`, the requests whose nonce is a multiple of this are signed."""
+
+CANCEL_LIFE_S = 60
+"""A signed cancel may be used for this long."""
+
+_MAX_FEE_BPS = 50
+_HEADERS = {"content-type": "application/json", "user-agent": "dexsim"}
+_KIND_CODE = {MarketKind.SPOT: typed_data.KIND_SPOT, MarketKind.PERP: typed_data.KIND_PERP}
+
+
+class Draft(NamedTuple):
+    """An order as a trader means it. Units: qty_e8 1e-8 base, price_e6 uUSDC per base, expire_s Unix s.
+
+    A market order's price is the worst one that the trader accepts.
+    """
+
+    symbol: str
+    side: Side
+    qty_e8: int
+    price_e6: int
+    market: bool = False
+    tif: TimeInForce = "GTC"
+    post_only: bool = False
+    reduce_only: bool = False
+    expire_s: int = 0
+    replaces: str = ""
+
+
+class Signing(NamedTuple):
+    """Which domain orders are signed for, and how many of them."""
+
+    policy: SignaturePolicy
+    separator: bytes  # EIP-712 domain separator of the Settlement contract
+
+    def wanted(self, nonce: int) -> bool:
+        """Tell whether the request of this nonce carries a signature."""
+        if self.policy == "real":
+            return True
+        return self.policy == "sampled" and nonce % SAMPLE_EVERY == 0
+
+
+class Requests:
+    """Writes the requests of one account."""
+
+    __slots__ = ("_account", "_count", "_instruments", "_name", "_private_key", "_signing", "_source_ip")
+
+    def __init__(
+        self,
+        name: str,
+        purse: Purse,
+        specs: Mapping[str, MarketSpec],
+        signing: Signing,
+        source_ip: str = "127.0.0.1",
+    ) -> None:
+        self._name = name
+        self._account = purse.account
+        self._private_key = purse.private_key
+        self._signing = signing
+        self._source_ip = source_ip
+        self._count = 0
+        self._instruments = {
+            symbol: typed_data.instrument_hash(_KIND_CODE[spec.kind], symbol)
+            for symbol, spec in specs.items()
+        }
+
+    def order(self, draft: Draft, nonce: int, client_order_id: str, now_ns: int) -> Event:
+        """Return POST /orders."""
+        body = {
+            "type": "market" if draft.market else "limit",
+            "symbol": draft.symbol,
+            "side": draft.side,
+            "qty_e8": draft.qty_e8,
+            "limit_price_e6": draft.price_e6,
+            "reduce_only": draft.reduce_only,
+            "expire_s": draft.expire_s,
+            "account": self._account,
+            "subaccount": 0,
+            "nonce": nonce,
+            "max_fee_bps": _MAX_FEE_BPS,
+            "client_order_id": client_order_id,
+            "signature": self._sign_order(draft, nonce) if self._signing.wanted(nonce) else "",
+        }
+        if not draft.market:
+            body["tif"] = draft.tif
+            body["post_only"] = draft.post_only
+            if draft.replaces:
+                body["replaces"] = draft.replaces
+        return self._event("POST", "/orders", "/orders", body, now_ns)
+
+    def cancel(self, order_id: str, nonce: int, now_ns: int) -> Event:
+        """Return DELETE /orders/{id}; `nonce` is the order's own."""
+        deadline_s = now_ns // NS + CANCEL_LIFE_S
+        body = {
+            "account": self._account,
+            "nonce": nonce,
+            "deadline": deadline_s,
+            "signature": self._sign_cancel(0, nonce, deadline_s),
+        }
+        event = self._event("DELETE", "/orders/{id}", "/orders/" + order_id, body, now_ns)
+        event["pathParameters"] = {"id": order_id}
+        return event
+
+    def cancel_all(self, symbol: str, min_nonce: int, now_ns: int) -> Event:
+        """Return DELETE /orders?symbol=: every order of the market with a nonce below `min_nonce`."""
+        deadline_s = now_ns // NS + CANCEL_LIFE_S
+        body = {
+            "account": self._account,
+            "min_nonce": min_nonce,
+            "deadline": deadline_s,
+            "signature": self._sign_cancel(min_nonce, 0, deadline_s),
+        }
+        event = self._event("DELETE", "/orders", "/orders", body, now_ns)
+        event["rawQueryString"] = "symbol=" + symbol
+        event["queryStringParameters"] = {"symbol": symbol}
+        return event
+
+    def markets(self, now_ns: int) -> Event:
+        """Return GET /markets."""
+        return self._event("GET", "/markets", "/markets", None, now_ns)
+
+    def _event(self, method: str, route: str, path: str, body: dict[str, Any] | None, now_ns: int) -> Event:
+        self._count += 1
+        route_key = f"{method} {route}"
+        event: Event = {
+            "version": "2.0",
+            "routeKey": route_key,
+            "rawPath": path,
+            "rawQueryString": "",
+            "headers": _HEADERS,
+            "requestContext": {
+                "http": {
+                    "method": method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": self._source_ip,
+                    "userAgent": "dexsim",
+                },
+                "requestId": f"{self._name}-{self._count}",
+                "routeKey": route_key,
+                "stage": "$default",
+                "timeEpoch": now_ns // 1_000_000,
+            },
+            "isBase64Encoded": False,
+        }
+        if body is not None:
+            event["body"] = orjson.dumps(body).decode()
+        return event
+
+    def _sign_order(self, draft: Draft, nonce: int) -> str:
+        digest = typed_data.order_digest(
+            self._signing.separator,
+            self._account,
+            0,
+            self._instruments[draft.symbol],
+            0 if draft.side == BUY else 1,
+            typed_data.tif_bits(draft.tif, draft.post_only, draft.reduce_only, draft.market),
+            draft.qty_e8,
+            draft.price_e6,
+            draft.expire_s,
+            nonce,
+            _MAX_FEE_BPS,
+        )
+        return "0x" + typed_data.sign(digest, self._private_key).hex()
+
+    def _sign_cancel(self, min_nonce: int, nonce: int, deadline_s: int) -> str:
+        if not self._signing.wanted(min_nonce or nonce):
+            return ""
+        digest = typed_data.cancel_digest(
+            self._signing.separator, self._account, min_nonce, nonce, deadline_s
+        )
+        return "0x" + typed_data.sign(digest, self._private_key).hex()

@@ -1,0 +1,354 @@
+"""What a scenario file may say. The classes here are the syntax; docs/scenario-files.md shows it in use.
+
+A `Scenario` holds exact integers. `load` reads a file, `resolved_yaml` writes every setting out,
+and loading that text gives an equal scenario: that is what a run's folder keeps.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, Union
+
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
+from ruamel.yaml import YAML
+
+from sim.agents import KINDS, Agent
+from sim.scenario.links import LINKS, Delay
+from sim.scenario.loader import Document, read_file, read_text
+from sim.scenario.part import Misfit, Part, suggest
+from sim.scenario.thresholds import ThresholdField
+from sim.scenario.troubles import troubles_of
+from sim.scenario.units import (
+    SECOND_NS,
+    Amount,
+    AssetAmount,
+    Duration,
+    Instant,
+    PositiveDuration,
+    PositiveShare,
+    Price,
+    Share,
+    UnitError,
+    format_amount,
+    parse_instant,
+)
+from sim.world.prices import PROCESSES, PriceProcess
+from system.model.market import MarketKind, MarketSpec
+from system.model.units import PPM, QTY_SCALE
+
+if TYPE_CHECKING:
+    AnyAgent = Agent
+    AnyProcess = PriceProcess
+else:
+
+    def _one_of(classes, tag):
+        """Make the registered classes the syntax: the field `tag` says which one is meant."""
+        return Annotated[Union[classes], Field(discriminator=tag)] if len(classes) > 1 else classes[0]  # noqa: UP007
+
+    AnyAgent = _one_of(KINDS, "kind")
+    AnyProcess = _one_of(PROCESSES, "process")
+
+SIGNATURES = ("real", "sampled", "off")
+
+
+def _choice(what: str, *known: str, later: Sequence[str] = ()) -> BeforeValidator:
+    """Accept the known words; name those that are planned and not built as such."""
+
+    def read(word: object) -> object:
+        if word in known:
+            return word
+        if word in later:
+            raise UnitError(
+                f"{what} `{word}` is not built yet", f"use {' or '.join(f'`{name}`' for name in known)}"
+            )
+        raise UnitError(f"no {what} `{word}`", suggest(str(word), known))
+
+    return BeforeValidator(read)
+
+
+def _like(pattern: str, what: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Accept text of a pattern; `what` says in words which."""
+
+    def read(text: object) -> object:
+        if not isinstance(text, str) or not re.fullmatch(pattern, text):
+            raise UnitError(f"expected {what}, was `{text}`", "change it")
+        return text
+
+    return BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
+
+
+def _none_yet(what: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    """Refuse every entry of a list whose kinds do not exist yet."""
+
+    def read(entries: object) -> object:
+        if isinstance(entries, Sequence) and not isinstance(entries, str) and entries:
+            entry = entries[0]
+            named = entry.get(what) if isinstance(entry, dict) else entry
+            if named is None and isinstance(entry, dict):
+                named = next((key for key in entry if key != "at"), "?")
+            raise Misfit((0,), f"no {what} of kind `{named}`", "known: none")
+        return entries
+
+    return BeforeValidator(read), WithJsonSchema({"type": "array", "maxItems": 0})
+
+
+_NAME = _like(r"[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and hyphens")
+_CHAIN = _like(r"model|anvil|https?://\S+", "`model`, `anvil` or an http address")
+
+
+class Market(Part):
+    """The terms of one market."""
+
+    symbol: str
+    """`BTC-PERP` for a perpetual, `sBTC-USDC` for spot."""
+    tick: Price
+    """Smallest step of a price."""
+    lot: AssetAmount
+    """Smallest step of a quantity, in the market's base."""
+    initial_margin: PositiveShare = PPM
+    """Margin paid for a new position; 100 % means fully pre-paid."""
+    maintenance_margin: PositiveShare = 50_000
+    """Margin below which a position is liquidated."""
+    fee: Share = 5_000
+    """Fee of each side."""
+    band: PositiveShare = 50_000
+    """How far from the mark an order may trade."""
+    funding: Annotated[Literal["none"], _choice("funding model", "none", later=("seed_literal",))] = "none"
+    """Which funding model a perpetual has."""
+
+    @property
+    def base(self) -> str:
+        """The asset that is traded: BTC of BTC-PERP, sBTC of sBTC-USDC."""
+        return self.symbol.rpartition("-")[0]
+
+    @property
+    def underlying(self) -> str:
+        """The asset whose outside price counts: BTC for BTC-PERP and for sBTC-USDC."""
+        base = self.base
+        synth = base[:1] == "s" and base[1:].isupper()
+        return base[1:] if synth else base
+
+    def spec(self) -> MarketSpec:
+        """Return the exchange's own form of these terms."""
+        return MarketSpec(
+            symbol=self.symbol,
+            kind=MarketKind.PERP if self.symbol.endswith("-PERP") else MarketKind.SPOT,
+            base=self.base,
+            underlying=self.underlying,
+            tick_e6=self.tick,
+            lot_e8=self.lot.units,
+            fee_ppm=self.fee,
+            im_ppm=self.initial_margin,
+            mm_ppm=self.maintenance_margin,
+            band_ppm=self.band,
+            funding=self.funding,
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lot.asset != self.base:
+            was = format_amount(self.lot)
+            right = format_amount(Amount(self.base, self.lot.units)) if self.lot.asset != "USDC" else "..."
+            raise Misfit(
+                ("lot",), f"expected an amount of {self.base}, was `{was}`", f"write it like `{right}`"
+            )
+        problem = self.spec().problem()
+        if problem:
+            raise Misfit((), f"not a legal market: {problem}", "see docs/scenario-files.md#markets")
+        return self
+
+
+class Link(Part):
+    """The delay of one hop: lognormal, by its median and 99 % quantile."""
+
+    median: Duration
+    """Half of all deliveries take no longer."""
+    p99: Duration
+    """99 of 100 deliveries take no longer."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.p99 < self.median:
+            raise Misfit(("p99",), "expected at least the median, was less", "swap median and p99")
+        return self
+
+
+def _all_links(value: object) -> object:
+    """Lay the file's links over the defaults, so that a resolved scenario names every one."""
+    if not isinstance(value, dict):
+        return value
+    given = {
+        " -> ".join(part.strip() for part in str(name).split("->")): link for name, link in value.items()
+    }
+    for name in given:
+        if name not in LINKS:
+            raise Misfit((name,), f"no link `{name}`", suggest(name, LINKS))
+    return {name: given.get(name) or _default_link(usual) for name, usual in LINKS.items()}
+
+
+def _default_link(usual: Delay) -> Link:
+    return Link.model_construct(median=usual.median_ns, p99=usual.p99_ns)
+
+
+class Expect(Part):
+    """What must hold for the run to pass."""
+
+    invariants: Literal["all"] | tuple[str, ...] = "all"
+    """Which invariants are judged."""
+    settled_within: PositiveDuration | None = None
+    """After the end, every trade must be settled on chain within this time."""
+    thresholds: tuple[ThresholdField, ...] = ()
+    """Comparisons of measures with limits, for example `p95(order_to_fill) < 1 s`."""
+
+
+class Wallet(NamedTuple):
+    """One agent of the roster: its name, its group's settings, and its opening funds by asset."""
+
+    name: str
+    agent: Agent
+    funds: dict[str, int]
+
+
+class Scenario(Part):
+    """One run, described: the world, the exchange, who trades, and what must hold."""
+
+    scenario: Annotated[str, *_NAME]
+    """Name, in small letters and hyphens."""
+    about: str = ""
+    """What happens here, and what must be true afterwards."""
+    seed: Annotated[int, Field(strict=True, ge=0)] = 0
+    """Everything random follows from it."""
+    start: Instant = parse_instant("2025-05-03T12:00:00Z")
+    """The instant in UTC at which virtual time begins."""
+    duration: PositiveDuration
+    """How long agents trade; what they began is carried to its end afterwards."""
+    backend: Annotated[
+        Literal["memory", "moto", "localstack", "aws"],
+        _choice("backend", "memory", "moto", "localstack", "aws"),
+    ] = "memory"
+    """What stands in for AWS."""
+    chain: Annotated[str, *_CHAIN] = "model"
+    """What stands in for the chain: `model`, `anvil`, or the address of a node."""
+    ingress: Annotated[Literal["pipe"], _choice("ingress", "pipe", later=("direct",))] = "pipe"
+    """How orders reach the matcher: Orders stream, pipe, queue."""
+    interleaving: Annotated[Literal["atomic"], _choice("interleaving", "atomic", later=("greenlet",))] = (
+        "atomic"
+    )
+    """`atomic`: a handler's invocation happens at one instant."""
+    signatures: Annotated[Literal["real", "sampled", "off"], _choice("signatures", *SIGNATURES)] = "real"
+    """Whether orders are signed and checked: all, one in sixteen, or none (for bulk runs)."""
+    confirmations: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 3
+    """Blocks on top of a settlement before it counts."""
+    block_time: PositiveDuration = 2 * SECOND_NS
+    """Time between blocks of the chain."""
+    markets: Annotated[tuple[Market, ...], Field(min_length=1)]
+    """The markets that are open from the start."""
+    prices: dict[str, AnyProcess]
+    """Outside price of each underlying asset."""
+    links: Annotated[dict[str, Link], BeforeValidator(_all_links)] = Field(default={}, validate_default=True)
+    """Delays that differ from the usual ones, by hop: `api -> store`."""
+    agents: tuple[AnyAgent, ...] = ()
+    """Groups of traders."""
+    events: Annotated[tuple[Any, ...], *_none_yet("event")] = ()
+    """What happens to the world at a given time."""
+    faults: Annotated[tuple[Any, ...], *_none_yet("fault")] = ()
+    """What breaks, when and how often."""
+    expect: Expect = Expect()
+    """What must hold for the run to pass."""
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """Read a file and lay `path=value` overrides over it.
+
+        Raises:
+            ScenarioError: with everything that is wrong, each by file, line and dotted path.
+        """
+        return cls._of(read_file(path, overrides))
+
+    @classmethod
+    def parse(cls, text: str, name: str = "<text>", overrides: Sequence[str] = ()) -> Self:
+        """Read scenario text that stands alone. Raises ScenarioError as `load` does."""
+        return cls._of(read_text(text, name, overrides))
+
+    @classmethod
+    def _of(cls, document: Document) -> Self:
+        try:
+            return cls.model_validate(document.data)
+        except ValidationError as error:
+            raise document.error(troubles_of(error, document.data)) from None
+
+    def resolved_yaml(self) -> str:
+        """Write every setting out, defaults too; the text loads to an equal scenario."""
+        out = StringIO()
+        yaml = YAML()
+        yaml.width = 10_000
+        yaml.dump(self.model_dump(mode="json", exclude_none=True), out)
+        return out.getvalue()
+
+    def specs(self) -> dict[str, MarketSpec]:
+        """Return the markets by symbol, in the file's order."""
+        return {market.symbol: market.spec() for market in self.markets}
+
+    def delays(self) -> dict[str, Delay]:
+        """Return every hop's delay by name."""
+        return {name: Delay(link.median, link.p99) for name, link in self.links.items()}
+
+    def wallets(self) -> list[Wallet]:
+        """Return the roster, in the file's order: every agent by name, with what it begins with."""
+        return [
+            Wallet(f"{agent.group}-{number}", agent, dict(funds))
+            for agent in self.agents
+            for funds in [self._endowment(agent)]
+            for number in range(agent.count)
+        ]
+
+    def _endowment(self, agent: Agent) -> dict[str, int]:
+        """Give a spot trader base to sell if its funds name none: a quarter of its worth."""
+        funds = dict(agent.funds)
+        for market in self.markets:
+            spec = market.spec()
+            wanted = not agent.markets or market.symbol in agent.markets
+            if spec.kind is MarketKind.SPOT and wanted and spec.base not in funds:
+                price_e6 = self.prices[spec.underlying].first_price_e6
+                lots = funds.get("USDC", 0) // 4 * QTY_SCALE // price_e6 // spec.lot_e8
+                funds[spec.base] = lots * spec.lot_e8
+        return funds
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        symbols = [market.symbol for market in self.markets]
+        for index, market in enumerate(self.markets):
+            if market.symbol in symbols[:index]:
+                raise Misfit(("markets", index, "symbol"), f"`{market.symbol}` is there twice", "keep one")
+            if market.underlying not in self.prices:
+                remedy = f"add `prices: {{{market.underlying}: {{process: gbm, start: 60_000 USDC}}}}`"
+                raise Misfit(("prices",), f"`{market.symbol}` needs the price of {market.underlying}", remedy)
+        groups: dict[str, int] = {}
+        for index, agent in enumerate(self.agents):
+            if agent.group in groups:
+                problem = f"group {groups[agent.group]} is called `{agent.group}` too"
+                raise Misfit(("agents", index, "name"), problem, "give one of them a `name`")
+            groups[agent.group] = index
+            for symbol in agent.markets:
+                if symbol not in symbols:
+                    raise Misfit(
+                        ("agents", index, "markets"), f"no market `{symbol}`", suggest(symbol, symbols)
+                    )
+        return self
+
+
+def json_schema() -> str:
+    """Return the JSON schema of scenario files, as committed in scenarios/schema.json."""
+    schema = Scenario.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["extends"] = {
+        "type": "string",
+        "description": "Another scenario file, which this one changes; that one cannot extend a third.",
+    }
+    # a file that extends another need not repeat what the other says
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
