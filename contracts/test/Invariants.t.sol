@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IClearing} from "../src/interfaces/IClearing.sol";
+import {ISettlement} from "../src/interfaces/ISettlement.sol";
+import {OrderLib} from "../src/OrderLib.sol";
+import {Fixture} from "./Base.sol";
+
+/// @dev Does what users, the operator and strangers may do, in any order, and counts what should have happened.
+contract Handler is Fixture {
+    uint256 public ghostDonations;
+    uint256 public ghostPaidIn;
+    uint256 public ghostPaidOut;
+    uint256 public settledSpot;
+    uint256 public settledPerp;
+    uint256 public exits;
+    uint64 private nonce;
+    address[4] private people;
+
+    constructor() {
+        setUp();
+        people = [alice, bob, carol, treasury];
+    }
+
+    function someone(uint256 seed) private view returns (address) {
+        return people[seed % 3];
+    }
+
+    function other(address account, uint256 seed) private view returns (address) {
+        for (uint256 i = seed % 3;; i = (i + 1) % 3) {
+            if (people[i] != account) return people[i];
+        }
+        revert();
+    }
+
+    // ---- what may happen
+
+    function deposit(uint256 seed, uint256 amount) external {
+        amount = bound(amount, 1, 200_000 * USD);
+        fund(someone(seed), amount);
+        ghostPaidIn += amount;
+    }
+
+    function depositSynth(uint256 seed, uint256 amount) external {
+        fundSynth(someone(seed), bound(amount, 1, 10 * BTC));
+    }
+
+    function donate(uint256 amount) external {
+        amount = bound(amount, 1, 1_000 * USD);
+        usdc.mint(address(vault), amount);
+        ghostDonations += amount;
+    }
+
+    function exit(uint256 seed, uint256 shares, bool asCxpt) external {
+        address account = someone(seed);
+        if (vault.sharesOf(account) < 1e6) return;
+        shares = bound(shares, 1e6, vault.sharesOf(account));
+        vm.prank(account);
+        vault.withdraw(shares, asCxpt);
+        vm.warp(block.timestamp + EXIT_DELAY);
+        uint256 before = usdc.balanceOf(account);
+        vm.prank(account);
+        vault.withdraw(shares, asCxpt);
+        ghostPaidOut += usdc.balanceOf(account) - before;
+        ++exits;
+    }
+
+    function redeem(uint256 seed, uint256 amount) external {
+        address account = someone(seed);
+        uint256 balance = cxpt.balanceOf(account);
+        if (balance == 0) return;
+        vm.prank(account);
+        vault.deposit(address(cxpt), bound(amount, 1, balance));
+    }
+
+    function tradeSpot(uint256 seed, uint64 qty, uint64 price, uint64 fee) external {
+        settledSpot += anyTrade(spot, seed, qty, price, fee);
+    }
+
+    function tradePerp(uint256 seed, uint64 qty, uint64 price, uint64 fee) external {
+        settledPerp += anyTrade(seed & 1 == 0 ? perp : perp10x, seed >> 1, qty, price, fee);
+    }
+
+    function anyTrade(bytes32 id, uint256 seed, uint64 qty, uint64 price, uint64 fee) private returns (uint256) {
+        address maker = someone(seed);
+        qty = uint64(bound(qty, 1, 200)) * BTC / 100;
+        price = uint64(bound(price, 40_000, 80_000)) * USD;
+        fee = uint64(bound(fee, 0, uint256(price) * qty / BTC / 200));
+        bool makerBuys = (seed >> 9) & 1 == 0;
+        ++nonce;
+        Result memory result = settle(
+            pair(
+                order(maker, id, makerBuys ? 0 : 1, qty, price, nonce),
+                order(other(maker, seed >> 10), id, makerBuys ? 1 : 0, qty, price, nonce)
+            ),
+            fillOf(qty, fee, fee)
+        );
+        return result.settled;
+    }
+
+    // ---- what must hold
+
+    function checkMoney() external view {
+        eq(
+            usdc.balanceOf(address(vault)),
+            vault.totalAssets() + vault.cxptReserve() + ghostDonations,
+            "balance == totalAssets + cxptReserve + donations"
+        );
+        eq(vault.totalAssets() + vault.cxptReserve(), ghostPaidIn - ghostPaidOut, "paid in less paid out");
+        eq(vault.cxptReserve(), cxpt.totalSupply(), "reserve is the supply of CXPT");
+        eq(vault.totalShares(), vault.totalAssets() * 1e6, "price never moves without yield");
+    }
+
+    function checkLedgers() external view {
+        uint256 shares = vault.sharesOf(address(clearing));
+        uint256 synths;
+        for (uint256 i; i < people.length; ++i) {
+            shares += vault.sharesOf(people[i]);
+            synths += vault.assetOf(people[i], address(sbtc));
+        }
+        eq(shares, vault.totalShares(), "shares add up");
+        eq(synths, sbtc.balanceOf(address(vault)), "synths add up");
+        eq(synths, sbtc.totalSupply(), "and are all there is");
+    }
+
+    function checkClearing() external view {
+        int256 owed;
+        for (uint256 j; j < 2; ++j) {
+            int256 size;
+            for (uint256 i; i < 3; ++i) {
+                IClearing.Position memory p = position(people[i], j == 0 ? perp : perp10x);
+                size += p.size;
+                owed += int256(uint256(p.margin)) - p.cost;
+                yes(p.size != 0 || (p.cost == 0 && p.margin == 0), "a closed position is empty");
+                yes(p.size == 0 || (p.size > 0) == (p.cost >= 0), "cost has the sign of size");
+            }
+            eqInt(size, 0, "sizes");
+        }
+        eqInt(int256(clearingFunds()), owed, "clearing == margins - costs");
+    }
+}
+
+contract InvariantsTest {
+    Handler private handler;
+
+    function setUp() public {
+        handler = new Handler();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(handler);
+    }
+
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
+    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
+        targets = new FuzzSelector[](1);
+        targets[0].addr = address(handler);
+        bytes4[] memory selectors = new bytes4[](9);
+        selectors[0] = Handler.deposit.selector;
+        selectors[1] = Handler.depositSynth.selector;
+        selectors[2] = Handler.donate.selector;
+        selectors[3] = Handler.exit.selector;
+        selectors[4] = Handler.redeem.selector;
+        selectors[5] = Handler.tradeSpot.selector;
+        selectors[6] = Handler.tradePerp.selector;
+        // Twice, else too few of them meet funds.
+        selectors[7] = Handler.tradePerp.selector;
+        selectors[8] = Handler.deposit.selector;
+        targets[0].selectors = selectors;
+    }
+
+    function invariant_money() external view {
+        handler.checkMoney();
+    }
+
+    function invariant_ledgers() external view {
+        handler.checkLedgers();
+    }
+
+    function invariant_clearing() external view {
+        handler.checkClearing();
+    }
+}
