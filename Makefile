@@ -44,15 +44,26 @@ test: setup check ## set up, check, and run the whole suite
 	@$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --ignore tests/test_house.py || \
 	  { code=$$?; [ $$code = 5 ] && [ -z "$$(git ls-files 'tests/**/test_*.py')" ] && echo 'No other tests yet.' || exit $$code; }
 
-.PHONY: check
-check: setup ## lint, types, who imports whom, template, house rules: about a minute
-	@$(SAY) 'Lint';      $(BIN)/ruff check .
-	@$(SAY) 'Format';    $(BIN)/ruff format --check --quiet . || { echo 'Run: make format'; exit 1; }
-	@$(SAY) 'Types';     $(BIN)/mypy $(PACKAGES)
-	@$(SAY) 'Imports';   $(BIN)/lint-imports --no-logo
-	@$(SAY) 'Template';  if [ -f system/template.yaml ]; then $(BIN)/cfn-lint system/template.yaml && echo 'cfn-lint is content.'; \
-	  else echo 'There is no system/template.yaml yet.'; fi
-	@$(SAY) 'House';     $(BIN)/python -m pytest -q tests/test_house.py
+.PHONY: check lint types imports template house
+check: lint types imports template house ## lint, types, who imports whom, template, house rules: about a minute
+
+lint: setup
+	@$(SAY) 'Lint and format'
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo 'Not formatted. Run: make format'; exit 1; }
+types: setup
+	@$(SAY) 'Types'
+	@$(BIN)/mypy $(PACKAGES)
+imports: setup
+	@$(SAY) 'Who imports whom'
+	@$(BIN)/lint-imports --no-logo
+template: setup
+	@$(SAY) 'Infrastructure'
+	@$(BIN)/cfn-lint system/template.yaml
+	@echo 'cfn-lint is content.'
+house: setup
+	@$(SAY) 'House rules'
+	@$(BIN)/python -m pytest -q tests/test_house.py
 
 .PHONY: format
 format: setup ## let ruff mend what it can
