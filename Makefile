@@ -39,10 +39,17 @@ demo: setup ## one scenario on memory and on moto with Anvil, compared, with a r
 	@$(BIN)/dexsim report runs/demo/memory
 
 .PHONY: test
-test: setup check ## set up, check, and run the whole suite
+test: setup check test-contracts ## set up, check, and run the whole suite
 	@$(SAY) 'Running the tests'
 	@$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --ignore tests/test_house.py || \
 	  { code=$$?; [ $$code = 5 ] && [ -z "$$(git ls-files 'tests/**/test_*.py')" ] && echo 'No other tests yet.' || exit $$code; }
+
+.PHONY: test-contracts
+test-contracts: setup ## Solidity: committed artifacts are what the source compiles to; forge tests
+	@$(SAY) 'Contracts: are the committed artifacts those of the source?'
+	@node contracts/script/build.mjs --check
+	@$(SAY) 'Contracts: forge'
+	@cd contracts && "$$(ls -d node_modules/@foundry-rs/forge-*/bin/forge | head -1)" test --summary
 
 .PHONY: check lint types imports template house
 check: lint types imports template house ## lint, types, who imports whom, template, house rules: about a minute
@@ -79,7 +86,7 @@ setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contrac
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'Everything is installed; the command is $(BIN)/dexsim',:)
 
 .PHONY: test-deep
-test-deep: setup check ## everything that takes minutes: many seeds, many examples
+test-deep: setup check test-contracts ## everything that takes minutes: many seeds, many examples
 	@DEXSIM_EXAMPLES=deep $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile -m ''
 
 .PHONY: bench
