@@ -1,0 +1,23 @@
+"""What must hold in every run: one rule a file, registered by name, with its source.
+
+Importing this package fills `INVARIANTS`. `judge` looks at one state, `Judge` at a whole run.
+"""
+
+from sim.invariants import (
+    books_agree,
+    chain_against_ledger,
+    every_trade_settled,
+    i1_sizes_cancel_out,
+    i2_clearing_mirrors_cost,
+    i3_vault_equals_accounts,
+    i4_assets_equal_deposits,
+    i5_holds_cover_orders,
+    i6_nothing_negative,
+    i9_transactions_balance,
+    lake_against_trades,
+    sequence,
+)
+from sim.invariants.judge import Judge, chosen, judge, overall
+from sim.invariants.registry import INVARIANTS, Found, Invariant, invariant
+from sim.invariants.state import ChainPosition, ChainView, State
+from sim.invariants.verdict import Outcome, Verdict, Violation, worse

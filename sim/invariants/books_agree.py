@@ -1,0 +1,70 @@
+"""What the store says of orders could have been a book."""
+
+from __future__ import annotations
+
+from sim.invariants.ledger import limit_orders
+from sim.invariants.registry import Found, invariant
+from sim.invariants.state import State
+from sim.invariants.verdict import Violation
+from system.model import keys
+from system.model.order import BUY, LIVE, OPEN, PENDING, TERMINAL
+
+_STEP = {PENDING: 0, OPEN: 1} | dict.fromkeys(TERMINAL, 2)
+
+
+@invariant("books_agree")
+def check(state: State) -> Found:
+    """Open orders do not cross, an order's quantities agree with its status, and no order comes back to life.
+
+    The best bid of a market is below its best ask: two orders that cross should have been matched.
+    In the end the whole history is read: an order goes from PENDING to OPEN to one final status,
+    and never back.
+    Source: price-time priority (docs/rules/matching.md); FIX OrdStatus (39).
+    """
+    looked_at = 0
+    bids: dict[str, tuple[int, str]] = {}
+    asks: dict[str, tuple[int, str]] = {}
+    for row in limit_orders(state):
+        looked_at += 1
+        where = f"order {row['symbol']}:{row['uuid']}"
+        if row["status"] in LIVE and row["leaves_e8"] <= 0:
+            yield Violation(f"{where} ({row['status']})", "leaves above 0", str(row["leaves_e8"]))
+        if row["status"] == "FILLED" and row["cum_qty_e8"] != row["qty_e8"]:
+            yield Violation(f"{where} (FILLED)", f"filled {row['qty_e8']}", str(row["cum_qty_e8"]))
+        if row["status"] == OPEN:
+            price, symbol = row["limit_price_e6"], row["symbol"]
+            if row["side"] == BUY:
+                bids[symbol] = max(bids.get(symbol, (price, where)), (price, where))
+            else:
+                asks[symbol] = min(asks.get(symbol, (price, where)), (price, where))
+    for symbol in sorted(set(bids) & set(asks)):
+        (bid, buyer), (ask, seller) = bids[symbol], asks[symbol]
+        if bid >= ask:
+            where = f"{symbol}: {buyer} and {seller}"
+            yield Violation(where, f"best bid below best ask {ask}", str(bid), bid - ask + 1)
+    if state.final:
+        looked_at += yield from _statuses(state)
+    return looked_at
+
+
+def _statuses(state: State) -> Found:
+    if state.history is None:
+        raise LookupError("there is no history to read")
+    last: dict[str, str] = {}
+    looked_at = 0
+    for number, event in enumerate(state.history, start=1):
+        if event["e"] != "tx":
+            continue
+        for write in event["w"]:
+            if write[1] != keys.ORDERS or write[0] == "del":
+                continue
+            uuid, changed = (write[2]["SK"], write[2]) if write[0] == "put" else (write[3], write[4])
+            status = changed.get("status")
+            if status not in _STEP:
+                continue  # outcomes of CANCEL and STATE rows
+            looked_at += 1
+            before = last.get(uuid, PENDING)
+            if _STEP[status] < _STEP[before] or (_STEP[before] == 2 and status != before):
+                yield Violation(f"event {number}, order {uuid[3:]}", f"{before} or later", status)
+            last[uuid] = status
+    return looked_at

@@ -1,0 +1,45 @@
+"""No account is overdrawn."""
+
+from __future__ import annotations
+
+from sim.invariants.ledger import balances, limit_orders, market_accounts, perp_positions
+from sim.invariants.registry import Found, invariant
+from sim.invariants.state import State
+from sim.invariants.verdict import Violation
+
+
+@invariant("I6_nothing_negative")
+def check(state: State) -> Found:
+    """No available, reserved, margin, fee or hold is below zero, and no order is filled beyond its size.
+
+    Only the clearing account of a market, and size and cost of a position, have a sign.
+    Source: identity I6 (docs/rules/conservation.md).
+    """
+    looked_at = 0
+    for balance in balances(state):
+        where = f"trader {balance.trader}: {balance.asset}"
+        for name, amount in (("available", balance.available), ("reserved", balance.reserved)):
+            looked_at += 1
+            if amount < 0:
+                yield Violation(f"{where} {name}", "0 or more", str(amount), -amount)
+    for account in market_accounts(state):
+        looked_at += 1
+        if account.fees < 0:
+            yield Violation(f"{account.symbol}: fees", "0 or more", str(account.fees), -account.fees)
+    for row in perp_positions(state):
+        looked_at += 1
+        if row["margin"] < 0:
+            where = f"trader {row['trader']}: margin in {row['symbol']}"
+            yield Violation(where, "0 or more", str(row["margin"]), -row["margin"])
+    for row in limit_orders(state):
+        looked_at += 1
+        where = f"order {row['symbol']}:{row['uuid']}"
+        for name in ("hold", "leaves_e8"):
+            if row[name] < 0:
+                yield Violation(f"{where} {name}", "0 or more", str(row[name]), -row[name])
+        over = row["cum_qty_e8"] + row["leaves_e8"] - row["qty_e8"]
+        if over > 0:
+            yield Violation(
+                f"{where} filled and left", f"at most {row['qty_e8']}", str(row["qty_e8"] + over), over
+            )
+    return looked_at

@@ -1,0 +1,78 @@
+"""Reading Balances and Positions as a ledger: sums by account, asset and market."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from sim.invariants.state import State
+from system.model import keys
+from system.model.keys import Item
+from system.model.market import MarketKind
+
+USDC = "USDC"
+
+
+class Balance(NamedTuple):
+    """What a trader has of an asset, in its smallest unit."""
+
+    trader: str
+    asset: str
+    available: int
+    reserved: int
+
+    @property
+    def total(self) -> int:
+        """Return both together."""
+        return self.available + self.reserved
+
+
+class MarketAccount(NamedTuple):
+    """The two accounts of a market, in uUSDC: fees taken, and what clearing owes (signed)."""
+
+    symbol: str
+    fees: int
+    clearing: int
+
+
+def balances(state: State) -> Iterator[Balance]:
+    """Iterate the traders' rows of Balances."""
+    for row in state.items(keys.BALANCES):
+        if row["PK"].startswith("TRADER#"):
+            trader, asset = row["PK"][7:], row["SK"][6:]
+            yield Balance(trader, asset, row.get("available", 0), row.get("reserved", 0))
+
+
+def market_accounts(state: State) -> Iterator[MarketAccount]:
+    """Iterate the markets' rows of Balances."""
+    for row in state.items(keys.BALANCES):
+        if row["PK"].startswith("MARKET#"):
+            yield MarketAccount(row["PK"][7:], row.get("fees", 0), row.get("clearing", 0))
+
+
+def is_perp(state: State, symbol: str) -> bool:
+    """Tell whether a market has positions with margin; a spot market's rows only count."""
+    return state.specs[symbol].kind is MarketKind.PERP
+
+
+def perp_positions(state: State) -> Iterator[Item]:
+    """Iterate the rows of Positions that are positions."""
+    for row in state.items(keys.POSITIONS):
+        if is_perp(state, row["symbol"]):
+            yield row
+
+
+def margins(state: State) -> dict[str, int]:
+    """Return the margin locked per perp, in uUSDC."""
+    sums: dict[str, int] = defaultdict(int)
+    for row in perp_positions(state):
+        sums[row["symbol"]] += row["margin"]
+    return sums
+
+
+def limit_orders(state: State) -> Iterator[Item]:
+    """Iterate orders (LIMIT and MARKET rows), not the sequenced commands beside them."""
+    for row in state.items(keys.ORDERS):
+        if row["orderType"] in ("LIMIT", "MARKET"):
+            yield row

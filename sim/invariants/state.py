@@ -1,0 +1,80 @@
+"""What the judges may see of a run: the ledger's tables, the chain, the lake and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from sim.kernel.history import HistoryReader
+from system.model.keys import Item
+from system.model.market import MarketSpec
+from system.ports.lake import Lake
+
+
+class ChainPosition(NamedTuple):
+    """A position as the Clearing contract holds it. Units: size_e8 1e-8 base; cost, margin uUSDC."""
+
+    size_e8: int
+    cost: int
+    margin: int
+
+
+class ChainView(Protocol):
+    """The contracts' own books, read without sending anything."""
+
+    def vault_usdc(self) -> int:
+        """Return the USDC that all claims on the Vault add up to, in uUSDC."""
+
+    def usdc_of(self, account: str) -> int:
+        """Return an account's claim on the Vault in uUSDC."""
+
+    def asset_of(self, account: str, asset: str) -> int:
+        """Return an account's synthetic asset in 1e-8."""
+
+    def position_of(self, account: str, symbol: str) -> ChainPosition:
+        """Return an account's position."""
+
+    def treasury_usdc(self) -> int:
+        """Return the claim of the treasury, where fees go, in uUSDC."""
+
+    def clearing_usdc(self) -> int:
+        """Return the claim of the Clearing contract, where margins are, in uUSDC."""
+
+
+class State(Protocol):
+    """One instant of a run, read only."""
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the run has drained: from then on everything must have arrived."""
+
+    @property
+    def now_ns(self) -> int:
+        """Return virtual UTC in ns."""
+
+    @property
+    def specs(self) -> Mapping[str, MarketSpec]:
+        """Return the terms of every market by symbol."""
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """Return every trader's wallet address by trader uuid."""
+
+    @property
+    def deposited(self) -> Mapping[tuple[str, str], int]:
+        """Return credited deposits less withdrawals by (trader uuid, asset)."""
+
+    @property
+    def lake(self) -> Lake:
+        """Return the lake."""
+
+    @property
+    def chain(self) -> ChainView:
+        """Return the chain."""
+
+    @property
+    def history(self) -> HistoryReader | None:
+        """Return the history; None while it is still being written."""
+
+    def items(self, table: str) -> list[Item]:
+        """Return all rows of a table, sorted by (PK, SK)."""

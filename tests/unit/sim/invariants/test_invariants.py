@@ -1,0 +1,274 @@
+"""Each invariant holds on a healthy exchange, breaks on a broken one, and is unknown when it cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sim.invariants import INVARIANTS, Judge, Verdict, Violation, chosen, judge, overall
+from sim.invariants.registry import Found, Invariant, invariant
+from sim.invariants.state import State
+from system.model import keys
+from tests.unit.sim.fixtures.exchange import ACCOUNTS, TRADERS, Exchange, small_exchange
+
+ANN, BOB = keys.trader_pk(TRADERS["ann"]), keys.trader_pk(TRADERS["bob"])
+PERP = "MARKET#BTC-PERP"
+Break = Callable[[Exchange], None]
+
+
+def change(table: str, pk: str, sk: str, **by: int) -> Break:
+    """Return a sabotage of one row: numbers are added to."""
+
+    def sabotage(exchange: Exchange) -> None:
+        row = exchange.row(table, pk, sk)
+        for name, amount in by.items():
+            row[name] = row.get(name, 0) + amount
+
+    return sabotage
+
+
+def order(place: int, **to: object) -> Break:
+    """Return a sabotage of the n-th order row: values are replaced."""
+
+    def sabotage(exchange: Exchange) -> None:
+        exchange.items(keys.ORDERS)[place].update(to)
+
+    return sabotage
+
+
+def write(by: str, *writes: list[object]) -> Break:
+    return lambda exchange: exchange.write(by, [list(each) for each in writes])
+
+
+def message(kind: str, seq: int, trade_no: str = "1") -> Break:
+    data = {"trade_no": trade_no}
+    told = {"channel": "market.BTC-PERP", "seq": seq, "kind": kind, "ts_ns": 0, "data": data}
+    return lambda exchange: exchange.say(told)
+
+
+def lost_object(exchange: Exchange) -> None:
+    exchange.lake.objects.popitem()
+
+
+def lost_trade(exchange: Exchange) -> None:
+    exchange.tables[keys.TRADES].popitem()
+
+
+def changed_object(exchange: Exchange) -> None:
+    key = exchange.lake.list("trades/")[0]
+    exchange.lake.objects[key] = exchange.lake.objects[key].replace(b'"100000"', b'"100001"')
+
+
+def invented_object(exchange: Exchange) -> None:
+    key, body = next(iter(exchange.lake.objects.items()))
+    exchange.lake.objects[key + "2"] = body.replace(b'"trade_no":"1"', b'"trade_no":"9"')
+
+
+def misplaced_object(exchange: Exchange) -> None:
+    key, body = exchange.lake.objects.popitem()
+    exchange.lake.objects[key.replace("2025/05/03", "2025/05/04")] = body
+
+
+# before the end: a sabotage of tables
+NOW: list[tuple[str, Break]] = [
+    ("I1_sizes_cancel_out", change(keys.POSITIONS, ANN, PERP, size_e8=1)),
+    ("I1_sizes_cancel_out", change(keys.MATCHER_LEASES, PERP, "LEASE", open_interest_e8=7)),
+    ("I2_clearing_mirrors_cost", change(keys.BALANCES, PERP, "ASSET#USDC", clearing=1)),
+    ("I2_clearing_mirrors_cost", change(keys.POSITIONS, BOB, PERP, cost=-1)),
+    ("I3_vault_equals_accounts", change(keys.BALANCES, ANN, "ASSET#USDC", available=1)),
+    ("I3_vault_equals_accounts", change(keys.BALANCES, PERP, "ASSET#USDC", fees=-1)),
+    ("I3_vault_equals_accounts", change(keys.POSITIONS, ANN, PERP, margin=1)),
+    ("I4_assets_equal_deposits", change(keys.BALANCES, BOB, "ASSET#sBTC", available=-1)),
+    ("I4_assets_equal_deposits", change(keys.BALANCES, ANN, "ASSET#sGOLD", available=5)),
+    ("I5_holds_cover_orders", change(keys.BALANCES, BOB, "ASSET#sBTC", reserved=1)),
+    ("I5_holds_cover_orders", order(2, hold=1)),
+    ("I5_holds_cover_orders", order(1, hold=1)),
+    ("I5_holds_cover_orders", order(4, hold_asset="USDC")),
+    ("I6_nothing_negative", change(keys.BALANCES, ANN, "ASSET#USDC", available=-2_000_000_000)),
+    ("I6_nothing_negative", change(keys.BALANCES, ANN, "ASSET#USDC", reserved=-2_000_000_000)),
+    ("I6_nothing_negative", change(keys.BALANCES, PERP, "ASSET#USDC", fees=-2_000_000_000)),
+    ("I6_nothing_negative", change(keys.POSITIONS, ANN, PERP, margin=-2_000_000_000)),
+    ("I6_nothing_negative", order(0, leaves_e8=-1)),
+    ("I6_nothing_negative", order(0, hold=-1)),
+    ("I6_nothing_negative", order(0, cum_qty_e8=300_001)),
+    ("books_agree", order(2, limit_price_e6=60_000_000_000)),
+    ("books_agree", order(2, leaves_e8=0)),
+    ("books_agree", order(1, cum_qty_e8=99_999)),
+]
+# at the end: a sabotage of what the history, the lake or the chain says, before or after it ends
+BEFORE_END: list[tuple[str, Break]] = [
+    (
+        "I9_transactions_balance",
+        write("api", ["upd", keys.BALANCES, ANN, "ASSET#USDC", {}, {"available": 1}]),
+    ),
+    ("I9_transactions_balance", write("api", ["upd", keys.BALANCES, ANN, "ASSET#USDC", {"reserved": 0}, {}])),
+    (
+        "I9_transactions_balance",
+        write("api", ["put", keys.BALANCES, {"PK": ANN, "SK": "ASSET#USDC", "available": 5, "reserved": 5}]),
+    ),
+    ("I9_transactions_balance", write("api", ["del", keys.BALANCES, BOB, "ASSET#sBTC"])),
+    (
+        "I9_transactions_balance",
+        write(
+            "settle_watch",
+            ["put", keys.SETTLEMENTS, {"PK": "DEPOSIT#0x1:1", "SK": "META"}],
+            ["upd", keys.BALANCES, ANN, "ASSET#USDC", {}, {"available": 10}],
+        ),
+    ),
+    ("books_agree", write("matcher", ["upd", keys.ORDERS, PERP, "TS#0196-00000002", {"status": "OPEN"}, {}])),
+    (
+        "books_agree",
+        write("matcher", ["upd", keys.ORDERS, PERP, "TS#0196-00000002", {"status": "EXPIRED"}, {}]),
+    ),
+    ("sequence", message("depth", 99)),
+    ("sequence", message("trade", 8, "1")),
+    ("sequence", lost_trade),
+]
+AFTER_END: list[tuple[str, Break]] = [
+    ("sequence", lambda exchange: exchange.items(keys.TRADES)[0].update(trade_no=2)),
+    ("lake_against_trades", lost_object),
+    ("lake_against_trades", changed_object),
+    ("lake_against_trades", invented_object),
+    ("lake_against_trades", misplaced_object),
+    (
+        "every_trade_settled",
+        lambda exchange: exchange.items(keys.TRADES)[0].update(settlementStatus="SKIPPED"),
+    ),
+    ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0].update(status="SUBMITTED")),
+    ("chain_against_ledger", lambda exchange: exchange.chain.usdc.update({ACCOUNTS["ann"]: 1})),
+    ("chain_against_ledger", lambda exchange: exchange.chain.assets.clear()),
+    ("chain_against_ledger", lambda exchange: exchange.chain.positions.clear()),
+    ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "treasury", 0)),
+    ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "clearing", 0)),
+    ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "vault", 0)),
+]
+
+
+def test_a_healthy_exchange_holds_while_it_runs() -> None:
+    verdicts = judge(small_exchange())
+
+    assert {name: str(verdict.first) for name, verdict in verdicts.items() if verdict.outcome != "held"} == {}
+    assert overall(verdicts.values()) == "held"
+    assert not any(INVARIANTS[name].at_end_only for name in verdicts)
+
+
+def test_a_healthy_exchange_holds_at_the_end() -> None:
+    verdicts = judge(small_exchange().finish())
+
+    assert {name: f"{v.first} {v.error}" for name, v in verdicts.items() if v.outcome != "held"} == {}
+    assert set(verdicts) == set(INVARIANTS)
+    assert all(verdict.looked_at > 0 for verdict in verdicts.values())
+
+
+@pytest.mark.parametrize(("name", "sabotage"), NOW, ids=[f"{n}-{i}" for i, (n, _) in enumerate(NOW)])
+def test_each_can_break_while_it_runs(name: str, sabotage: Break) -> None:
+    exchange = small_exchange()
+    sabotage(exchange)
+
+    verdict = judge(exchange)[name]
+
+    assert verdict.outcome == "broken"
+    assert verdict.times >= 1
+    assert verdict.first is not None
+    assert verdict.first.at_ns == exchange.now_ns
+
+
+@pytest.mark.parametrize(
+    ("name", "sabotage"), BEFORE_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(BEFORE_END)]
+)
+def test_each_can_break_by_its_history(name: str, sabotage: Break) -> None:
+    exchange = small_exchange()
+    sabotage(exchange)
+
+    assert judge(exchange.finish())[name].outcome == "broken"
+
+
+@pytest.mark.parametrize(
+    ("name", "sabotage"), AFTER_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(AFTER_END)]
+)
+def test_each_can_break_at_the_end(name: str, sabotage: Break) -> None:
+    exchange = small_exchange().finish()
+    sabotage(exchange)
+
+    assert judge(exchange)[name].outcome == "broken"
+
+
+def test_every_invariant_was_broken_by_a_test() -> None:
+    assert {name for name, _ in NOW + BEFORE_END + AFTER_END} == set(INVARIANTS)
+
+
+@pytest.mark.parametrize("name", list(INVARIANTS))
+def test_a_check_that_cannot_run_is_unknown(name: str) -> None:
+    class Broken(Exchange):
+        def items(self, table: str) -> list[dict[str, object]]:
+            raise ConnectionError("the store is away")
+
+    exchange = Broken()
+    exchange.final = True
+
+    verdict = judge(exchange)[name]
+
+    assert verdict.outcome == "unknown"
+    assert "Error" in verdict.error
+
+
+@pytest.mark.parametrize("name", list(INVARIANTS))
+def test_each_says_what_it_is_about_and_where_it_comes_from(name: str) -> None:
+    rule = INVARIANTS[name]
+
+    assert rule.summary.endswith(".")
+    assert "Source:" in rule.about
+
+
+def test_what_was_found_before_a_check_failed_stays_found() -> None:
+    def check(_state: State) -> Found:
+        yield Violation("here", "1", "2")
+        raise ConnectionError("away")
+
+    INVARIANTS["half_way"] = Invariant("half_way", check, at_end_only=False)
+    try:
+        verdict = judge(small_exchange(), ["half_way"])["half_way"]
+    finally:
+        del INVARIANTS["half_way"]
+
+    assert (verdict.outcome, verdict.times, verdict.error) == ("broken", 1, "ConnectionError: away")
+
+
+def test_a_run_of_looks_keeps_first_worst_and_last() -> None:
+    exchange = small_exchange()
+    watch = Judge(["I3_vault_equals_accounts"])
+    balance = exchange.row(keys.BALANCES, ANN, "ASSET#USDC")
+
+    assert watch.look(exchange)
+    for lost in (5, 100, 7):
+        exchange.wait(1_000)
+        balance["available"] -= lost
+        assert not watch.look(exchange)
+        balance["available"] += lost
+    assert watch.look(exchange)
+
+    verdict = watch.verdicts["I3_vault_equals_accounts"]
+    assert (verdict.outcome, verdict.times, verdict.looked_at) == ("broken", 3, 5)
+    sizes = [found.size for found in (verdict.first, verdict.worst, verdict.last) if found]
+    assert sizes == [5, 100, 7]
+    assert verdict.first is not None
+    assert verdict.last is not None
+    assert verdict.first.at_ns == exchange.now_ns - 2_000
+    assert verdict.last.at_ns == exchange.now_ns
+
+
+def test_unknown_is_worse_than_held_and_better_than_broken() -> None:
+    assert overall([Verdict("a"), Verdict("b", "unknown")]) == "unknown"
+    assert overall([Verdict("a", "broken"), Verdict("b", "unknown")]) == "broken"
+    assert overall([]) == "unknown"
+
+
+def test_an_unknown_name_is_said() -> None:
+    with pytest.raises(KeyError, match="no invariant I77"):
+        chosen(["I77"])
+
+
+def test_names_are_unique() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        invariant("books_agree")(INVARIANTS["books_agree"].check)
