@@ -1,0 +1,147 @@
+"""The double entry of one fill: who pays what, from which account. FEES-001 to FEES-004, MATC-015.
+
+A fill is paid from the holds of its two orders. What a hold no longer needs returns to the
+trader at once, so a hold is at every step exactly what is left to pay at worst (I5).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from system.matcher.steps import EndReason, Fill, Posting
+from system.model.market import MarketKind, MarketSpec
+from system.model.order import BUY, CANCELED, EXPIRED_IN_MATCH, FILLED, Order
+from system.model.position import Position
+from system.model.units import PPM, QTY_SCALE
+from system.risk.holds import USDC, hold_at, worst_fill_price_e6
+from system.risk.positions import FillEffect, fill_effect, settle_fill, spot_effect
+
+
+def effect_of(
+    position: Position, order: Order, price_e6: int, qty_e8: int, spec: MarketSpec, cum_notional: int
+) -> FillEffect | None:
+    """Compute what a fill would do to the position of one of its sides; None: bankrupt."""
+    signed = qty_e8 if order.side == BUY else -qty_e8
+    if spec.kind is MarketKind.SPOT:
+        return spot_effect(position, signed, price_e6)
+    return fill_effect(position, signed, price_e6, spec.im_ppm, cum_notional)
+
+
+def position_after(position: Position, effect: FillEffect) -> Position:
+    """Return a copy as the fill would leave it, for a look ahead."""
+    return Position(
+        trader=position.trader,
+        symbol=position.symbol,
+        size_e8=effect.size_e8,
+        cost=effect.cost,
+        margin=effect.margin,
+    )
+
+
+class Party(msgspec.Struct, frozen=True):
+    """One side of a fill about to happen: whose order, on which position, with what effect."""
+
+    order: Order
+    position: Position
+    effect: FillEffect
+
+
+def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: int, now_ns: int) -> Fill:
+    """Write a fill into both orders and positions and state its postings.
+
+    The leaves of both orders must already be without `qty_e8`.
+    """
+    resting, arriving = maker.order, taker.order
+    notional = price_e6 * qty_e8 // QTY_SCALE
+    maker_fee, maker_free = _advance(resting, spec, resting.limit_price_e6, notional, qty_e8, now_ns)
+    taker_fee, taker_free = _advance(arriving, spec, worst_fill_price_e6(arriving), notional, qty_e8, now_ns)
+    margin = clearing = 0
+    postings: tuple[Posting, ...]
+    if spec.kind is MarketKind.SPOT:
+        postings = (
+            *_spot_postings(resting, maker_free, maker_fee, notional, qty_e8, spec.base),
+            *_spot_postings(arriving, taker_free, taker_fee, notional, qty_e8, spec.base),
+        )
+        settle_fill(maker.position, maker.effect, maker_fee)
+        settle_fill(taker.position, taker.effect, taker_fee)
+    else:
+        postings = (
+            _derivative_posting(resting, maker_free, maker_fee, maker.effect),
+            _derivative_posting(arriving, taker_free, taker_fee, taker.effect),
+        )
+        # one after the other: in a permitted self-trade both positions are one object
+        for position, effect, fee in (
+            (maker.position, maker.effect, maker_fee),
+            (taker.position, taker.effect, taker_fee),
+        ):
+            margin += effect.margin - position.margin
+            clearing += position.cost - effect.cost
+            settle_fill(position, effect, fee)
+    return Fill(
+        resting,
+        arriving,
+        price_e6,
+        qty_e8,
+        notional,
+        maker_fee,
+        taker_fee,
+        maker.position,
+        taker.position,
+        postings,
+        margin,
+        maker_fee + taker_fee,
+        clearing,
+    )
+
+
+def _advance(
+    order: Order, spec: MarketSpec, next_price_e6: int, notional: int, qty_e8: int, now_ns: int
+) -> tuple[int, int]:
+    """Count a fill into its order; return the fee of it and what its hold set free."""
+    order.cum_qty_e8 += qty_e8
+    order.cum_notional += notional
+    fee = -(-order.cum_notional * spec.fee_ppm // PPM) - order.fee_paid
+    order.fee_paid += fee
+    order.updated_ns = now_ns
+    leaves = order.leaves_e8
+    hold = hold_at(order, spec, next_price_e6, leaves) if leaves else 0
+    released = order.hold - hold
+    order.hold = hold
+    if not leaves:
+        if order.cum_qty_e8 == order.qty_e8:
+            order.status = FILLED
+        elif order.reduce_only:  # its excess over the position had been cut off before
+            order.status, order.reason = CANCELED, EndReason.REDUCE_ONLY.value
+        else:
+            order.status, order.reason = EXPIRED_IN_MATCH, EndReason.SELF_TRADE.value
+    return fee, released
+
+
+def _derivative_posting(order: Order, released: int, fee: int, effect: FillEffect) -> Posting:
+    change = released - fee - effect.margin_in
+    assert change >= 0, (order.uuid, released, fee, effect)  # I5: a hold is never short
+    return Posting(order.trader, USDC, change + effect.pay_out, -released)
+
+
+def _spot_postings(
+    order: Order, released: int, fee: int, notional: int, qty_e8: int, base: str
+) -> tuple[Posting, Posting]:
+    if order.side == BUY:
+        change = released - fee - notional
+        assert change >= 0, (order.uuid, released, fee, notional)
+        return Posting(order.trader, USDC, change, -released), Posting(order.trader, base, qty_e8, 0)
+    assert released >= qty_e8, (order.uuid, released, qty_e8)
+    return (
+        Posting(order.trader, USDC, notional - fee, 0),
+        Posting(order.trader, base, released - qty_e8, -released),
+    )
+
+
+def release_to(order: Order, hold: int) -> tuple[Posting, ...]:
+    """Lower an order's hold and state what returns to its trader."""
+    released = order.hold - hold
+    if not released:
+        return ()
+    assert released > 0, (order.uuid, order.hold, hold)
+    order.hold = hold
+    return (Posting(order.trader, order.hold_asset, released, -released),)

@@ -1,0 +1,83 @@
+"""Look before the leap: would a fill-or-kill order be filled to the last lot? MATC-022."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from system.matcher.book import Book
+from system.matcher.fills import effect_of, position_after
+from system.matcher.steps import StpMode
+from system.model.market import MarketSpec
+from system.model.order import BUY, Order
+from system.model.position import Position
+from system.model.units import QTY_SCALE
+from system.risk.positions import closable_e8
+
+
+def reaches(order: Order, price_e6: int) -> bool:
+    """Tell whether a taker may trade at a price: within its limit, and a SELL not above what it pre-paid."""
+    if order.side == BUY:
+        return price_e6 <= order.limit_price_e6
+    return price_e6 >= order.limit_price_e6 and not 0 < order.worst_price_e6 < price_e6
+
+
+def reachable_makers(taker: Order, book: Book, stp: StpMode) -> Iterator[Order]:
+    """Yield the resting orders that a taker may meet, in the order in which it would."""
+    for level in book.asks if taker.side == BUY else book.bids:
+        if not reaches(taker, level.price_e6):
+            return
+        for maker in level:
+            if maker.trader != taker.trader or stp is StpMode.NONE:
+                yield maker
+            elif stp is not StpMode.EXPIRE_MAKER:
+                return  # the taker would end or shrink here
+
+
+class Rehearsal:
+    """Positions as planned fills would leave them; the real ones stay untouched."""
+
+    def __init__(self, positions: dict[str, Position], spec: MarketSpec) -> None:
+        self._real = positions
+        self._spec = spec
+        self._planned: dict[str, Position] = {}
+
+    def closable_e8(self, order: Order) -> int:
+        """Return how much a reduce-only order could still close."""
+        return closable_e8(self._at(order.trader), order.side == BUY)
+
+    def trade(self, order: Order, price_e6: int, qty_e8: int, cum_notional: int) -> bool:
+        """Plan one side of a fill; False when it would bankrupt that side."""
+        before = self._at(order.trader)
+        effect = effect_of(before, order, price_e6, qty_e8, self._spec, cum_notional)
+        if effect is None:
+            return False
+        self._planned[order.trader] = position_after(before, effect)
+        return True
+
+    def _at(self, trader: str) -> Position:
+        flat = Position(trader=trader, symbol=self._spec.symbol)
+        return self._planned.get(trader) or self._real.get(trader) or flat
+
+
+def fills_whole(
+    taker: Order, book: Book, positions: dict[str, Position], spec: MarketSpec, stp: StpMode
+) -> bool:
+    """Trade in shadow, maker by maker as the engine would, and tell whether nothing is left."""
+    rehearsal = Rehearsal(positions, spec)
+    left, cum_notional = taker.leaves_e8, taker.cum_notional
+    for maker in reachable_makers(taker, book, stp):
+        price = maker.limit_price_e6
+        qty = min(left, maker.leaves_e8)
+        if maker.reduce_only:
+            qty = min(qty, rehearsal.closable_e8(maker))
+        if taker.reduce_only and rehearsal.closable_e8(taker) < qty:
+            return False
+        if not qty or not rehearsal.trade(maker, price, qty, maker.cum_notional):
+            continue  # the engine cancels such a maker and goes on
+        if not rehearsal.trade(taker, price, qty, cum_notional):
+            return False
+        cum_notional += price * qty // QTY_SCALE
+        left -= qty
+        if not left:
+            return True
+    return False

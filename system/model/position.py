@@ -1,0 +1,58 @@
+"""What a trader holds in one market: signed size, signed cost, and the margin locked for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from system.model import keys
+
+
+class Position(msgspec.Struct, kw_only=True):
+    """The net state of one (trader, market). Only the matcher changes one.
+
+    There is no average price in it: `cost / size` is that, for display only. Signed cost keeps
+    the sums over all traders exact. In a spot market the row counts what was traded, margin 0.
+
+    Units: size_e8 1e-8 base, positive for long; cost uUSDC, positive for long; margin, realised,
+    fees uUSDC.
+    """
+
+    trader: str
+    symbol: str
+    size_e8: int = 0
+    cost: int = 0
+    margin: int = 0
+    realised: int = 0  # sum of realised profit and loss, fees not counted
+    fees: int = 0
+    trades: int = 0
+    version: int = 0
+
+    @property
+    def key(self) -> keys.Key:
+        return keys.Key("TRADER#" + self.trader, "MARKET#" + self.symbol)
+
+    def to_item(self) -> dict[str, Any]:
+        """Return the whole Positions row."""
+        return {
+            "PK": "TRADER#" + self.trader,
+            "SK": "MARKET#" + self.symbol,
+            "trader": self.trader,
+            "symbol": self.symbol,
+            "size_e8": self.size_e8,
+            "cost": self.cost,
+            "margin": self.margin,
+            "realised": self.realised,
+            "fees": self.fees,
+            "trades": self.trades,
+            "version": self.version,
+        }
+
+
+_FIELDS = Position.__struct_fields__
+
+
+def position_from_item(item: dict[str, Any]) -> Position:
+    """Read a Positions row."""
+    return Position(**{name: item[name] for name in _FIELDS})

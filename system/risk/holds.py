@@ -1,0 +1,87 @@
+"""What an order holds back so that it can never be short: step 4 of docs/walk.md, RISK-020 to RISK-027.
+
+Rule `gross`: every order is paid in full by itself, whatever else its trader holds. A hold is
+always computed from what is left of the order, never decremented, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+from system.model.market import MarketKind, MarketSpec
+from system.model.order import BUY, Order, Side
+from system.model.units import PPM, QTY_SCALE, ppm_ceil
+from system.risk.positions import margin_step
+
+USDC = "USDC"
+
+
+def hold_asset(order: Order, spec: MarketSpec) -> str:
+    """Return the asset an order is paid in: the base for a spot sell, else USDC."""
+    if spec.kind is MarketKind.SPOT and order.side != BUY:
+        return spec.base
+    return USDC
+
+
+def hold_before_match(order: Order, spec: MarketSpec) -> int:
+    """Return what a new order must hold until it was matched, in `hold_asset` units.
+
+    A derivative sell that is filled above its limit has a larger notional, so it pays at the
+    far band edge `worst_price_e6` until it rests (RISK-023).
+    """
+    return hold_at(order, spec, worst_fill_price_e6(order), order.qty_e8 - order.cum_qty_e8)
+
+
+def hold_resting(order: Order, spec: MarketSpec) -> int:
+    """Return what an order in the book must hold: it can only be filled at its limit."""
+    return hold_at(order, spec, order.limit_price_e6, order.leaves_e8)
+
+
+def worst_price(side: Side, limit_price_e6: int, reference_price_e6: int, spec: MarketSpec) -> int:
+    """Return the highest price at which a new order can be filled: `Order.worst_price_e6`.
+
+    A BUY pays at most its limit. A SELL may be filled above its limit, up to the band's upper
+    edge of this moment (RISK-023).
+    """
+    if side == BUY:
+        return limit_price_e6
+    return band(reference_price_e6, spec.band_ppm, spec.tick_e6)[1]
+
+
+def worst_fill_price_e6(order: Order) -> int:
+    """Return the highest price at which a taker may be filled, where its obligation is largest."""
+    if order.side == BUY or order.worst_price_e6 <= order.limit_price_e6:
+        return order.limit_price_e6
+    return order.worst_price_e6
+
+
+def hold_at(order: Order, spec: MarketSpec, price_e6: int, leaves_e8: int) -> int:
+    """Return the obligation of `leaves_e8` filled at `price_e6`, given what the order paid so far.
+
+    Margin and fee telescope over the order's fills; so after a fill at this price or a lower
+    one the old hold covers exactly the fill and the new hold (I5).
+    """
+    if not leaves_e8:
+        return 0
+    spot = spec.kind is MarketKind.SPOT
+    if spot and order.side != BUY:
+        return leaves_e8
+    notional = price_e6 * leaves_e8 // QTY_SCALE
+    traded = order.cum_notional
+    fee = -(-(traded + notional) * spec.fee_ppm // PPM) - order.fee_paid
+    return (notional if spot else margin_step(traded, notional, spec.im_ppm)) + fee
+
+
+def band(reference_price_e6: int, band_ppm: int, tick_e6: int) -> tuple[int, int]:
+    """Return the lowest and the highest price of the band, rounded inward to ticks.
+
+    >>> band(60_000_050_000, 50_000, 100_000)
+    (57000100000, 63000000000)
+    """
+    width = PPM - band_ppm
+    lower = -(-reference_price_e6 * width // (PPM * tick_e6)) * tick_e6
+    upper = reference_price_e6 * (PPM + band_ppm) // (PPM * tick_e6) * tick_e6
+    return lower, upper
+
+
+def fee_ceil(notional: int, fee_ppm: int) -> int:
+    """Return the fee of a whole notional, rounded up. Source: flat 0.5 %, seed section 6."""
+    return ppm_ceil(notional, fee_ppm)
