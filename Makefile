@@ -25,7 +25,7 @@ PACKAGES := system sim
 .PHONY: help
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile; echo
+	  /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile; echo
 
 .PHONY: demo
 demo: setup ## one scenario on memory and on moto with Anvil, compared, with a report
