@@ -16,6 +16,7 @@ from sim.invariants import (
     i9_transactions_balance,
     lake_against_trades,
     sequence,
+    stats_against_trades,
 )
 from sim.invariants.judge import Judge, chosen, judge, overall
 from sim.invariants.registry import INVARIANTS, Found, Invariant, invariant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from sim.invariants.registry import Found, invariant
@@ -21,7 +22,8 @@ def check(state: State) -> Found:
     """Every trade is in the lake once, with the same fields and under its own day, and no other trade is.
 
     The archive may write a trade twice after a redelivery; a reader keeps one line for each
-    (symbol, trade_no), and the copies must be equal. Money in the lake is a decimal string.
+    (symbol, trade_no), and the copies must be equal. Money in the lake is a decimal string. Each
+    day in StatsDaily has its snapshot in `daily/`, with the same numbers.
     Source: cold history lake, design document section 3; R4, sum of the archive after deduplication.
     """
     lake: dict[Place, dict[str, Any]] = {}
@@ -50,7 +52,28 @@ def check(state: State) -> Found:
             yield Violation(
                 f"{where} in the lake", "the fields of the table", _differing(expected, lake[place])
             )
+    looked_at += yield from _snapshots(state)
     return looked_at
+
+
+def _snapshots(state: State) -> Found:
+    rows = state.items(keys.STATS_DAILY)
+    for row in rows:
+        key = f"daily/{row['SK']}.json"
+        where = f"{key}, {row['symbol']}"
+        body = state.lake.get(key)
+        kept = json.loads(body)["markets"].get(row["symbol"]) if body is not None else None
+        if kept is None:
+            yield Violation(where, "the day's snapshot", "none")
+            continue
+        for name, value in row.items():
+            if name in ("PK", "SK", "ttl"):
+                continue
+            bucket = name.startswith("h_")
+            was = kept["latency_buckets"].get(name[2:]) if bucket else kept.get(name)
+            if was != str(value):
+                yield Violation(f"{where}: {name}", f"{value}, as in StatsDaily", str(was))
+    return len(rows)
 
 
 def _as_archived(row: Item) -> dict[str, Any]:
@@ -67,6 +90,4 @@ def _differing(expected: dict[str, Any], was: dict[str, Any]) -> str:
 
 
 def _day(ts_ns: int) -> str:
-    from datetime import UTC, datetime
-
     return datetime.fromtimestamp(ts_ns // 10**9, UTC).strftime("%Y/%m/%d")

@@ -48,7 +48,7 @@ def message(kind: str, seq: int, trade_no: str = "1") -> Break:
 
 
 def lost_object(exchange: Exchange) -> None:
-    exchange.lake.objects.popitem()
+    del exchange.lake.objects[exchange.lake.list("trades/")[0]]
 
 
 def lost_trade(exchange: Exchange) -> None:
@@ -66,7 +66,8 @@ def invented_object(exchange: Exchange) -> None:
 
 
 def misplaced_object(exchange: Exchange) -> None:
-    key, body = exchange.lake.objects.popitem()
+    key = exchange.lake.list("trades/")[0]
+    body = exchange.lake.objects.pop(key)
     exchange.lake.objects[key.replace("2025/05/03", "2025/05/04")] = body
 
 
@@ -92,6 +93,15 @@ NOW: list[tuple[str, Break]] = [
     ("I6_nothing_negative", order(0, leaves_e8=-1)),
     ("I6_nothing_negative", order(0, hold=-1)),
     ("I6_nothing_negative", order(0, cum_qty_e8=300_001)),
+    ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", volume=1)),
+    ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", close_e6=1)),
+    ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", h_7=1)),
+    ("stats_against_trades", lambda exchange: exchange.tables[keys.STATS_INTRADAY].clear()),
+    ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:31", trades=1)),
+    ("stats_against_trades", change(keys.STATS_DAILY, PERP, "2025-05-03", fees=1)),
+    ("stats_against_trades", change(keys.STATS_LIFETIME, "KEY#GLOBAL", "META", trades=-1)),
+    ("stats_against_trades", lambda exchange: exchange.tables[keys.STATS_LIFETIME].clear()),
+    ("stats_against_trades", change(keys.BALANCES, PERP, "ASSET#USDC", fees=1)),
     ("books_agree", order(2, limit_price_e6=60_000_000_000)),
     ("books_agree", order(2, leaves_e8=0)),
     ("books_agree", order(1, cum_qty_e8=99_999)),
@@ -192,6 +202,14 @@ def test_each_can_break_at_the_end(name: str, sabotage: Break) -> None:
     sabotage(exchange)
 
     assert judge(exchange)[name].outcome == "broken"
+
+
+def test_minutes_whose_rows_have_expired_are_not_missed() -> None:
+    exchange = small_exchange()
+    exchange.tables[keys.STATS_INTRADAY].clear()
+    exchange.wait(48 * 3600 * 10**9)
+
+    assert judge(exchange)["stats_against_trades"].outcome == "held"
 
 
 def test_every_invariant_was_broken_by_a_test() -> None:

@@ -1,0 +1,122 @@
+"""The three tiers of statistics say what the trades say."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sim.invariants.ledger import market_accounts
+from sim.invariants.registry import Found, invariant
+from sim.invariants.state import State
+from sim.invariants.verdict import Violation
+from system.model import keys
+from system.model.keys import Item
+from system.model.order import BUY
+
+_NS = 10**9
+_TTL_NS = 48 * 3600 * _NS
+_SUMS = ("volume", "volume_e8", "buy_volume", "trades", "fees")
+_PRICES = ("open_e6", "high_e6", "low_e6", "close_e6")
+Row = dict[str, int]
+
+
+@invariant("stats_against_trades")
+def check(state: State) -> Found:
+    """Each minute, each rolled-up day and the all-time row add up to the trades they stand for, exactly.
+
+    Volume, quantity, bought volume, number of trades and fees are sums over Trades; open, high,
+    low and close are its prices; the latency histogram counts one value per trade, as each has
+    one aggressor. The fees are also what the market's account holds. In the end, each day that
+    is over must have been rolled up.
+    Source: identities R1 to R6 of the metrics (docs/rules/metrics.md); design document section 5.
+    """
+    minutes, days, total = _added_up(state.items(keys.TRADES))
+    looked_at = 0
+    for table, expected in ((keys.STATS_INTRADAY, minutes), (keys.STATS_DAILY, days)):
+        rows = {(row["PK"][7:], row["SK"]): row for row in state.items(table)}
+        for place in sorted(set(rows) | set(expected)):
+            if place not in rows and (table == keys.STATS_DAILY or _expired(place[1], state.now_ns)):
+                continue
+            looked_at += 1
+            where = f"{table} {place[0]} {place[1]}"
+            yield from _compare(where, expected.get(place, {}), rows.get(place, {}), (*_SUMS, *_PRICES))
+        if table == keys.STATS_DAILY and state.final:
+            for symbol, day in sorted(set(days) - set(rows)):
+                if day < _label(state.now_ns, "%Y-%m-%d"):
+                    yield Violation(f"{table} {symbol} {day}", "a row, the day is over", "none")
+    for row in state.items(keys.STATS_LIFETIME):
+        looked_at += 1
+        by_market = [name for name in (*total, *row) if name.startswith("volume_e8#")]
+        names = [name for name in _SUMS if name != "volume_e8"] + sorted(set(by_market))
+        yield from _compare(f"{keys.STATS_LIFETIME} {row['PK']}", total, row, names)
+    if total and not state.items(keys.STATS_LIFETIME):
+        yield Violation(keys.STATS_LIFETIME, "one row", "none")
+    for account in market_accounts(state):
+        looked_at += 1
+        fees = sum(row["fees"] for (symbol, _), row in minutes.items() if symbol == account.symbol)
+        if fees != account.fees:
+            where = f"{account.symbol}: fees of the market's account"
+            yield Violation(
+                where, f"{fees}, of the trades", f"{account.fees} uUSDC", abs(fees - account.fees)
+            )
+    return looked_at
+
+
+def _added_up(trades: list[Item]) -> tuple[dict[tuple[str, str], Row], dict[tuple[str, str], Row], Row]:
+    """Return what the trades add up to by (market, minute), by (market, day), and in all."""
+    minutes: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(int))
+    days: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(int))
+    total: Row = defaultdict(int)
+    for trade in sorted(trades, key=_number):
+        symbol, price = trade["symbol"], trade["price_e6"]
+        sums = {
+            "volume": trade["notional"],
+            "buy_volume": trade["notional"] if trade["aggressor_side"] == BUY else 0,
+            "trades": 1,
+            "fees": trade["maker_fee"] + trade["taker_fee"],
+        }
+        places = (
+            minutes[symbol, _label(trade["ts_ns"], "%Y-%m-%dT%H:%M")],
+            days[symbol, _label(trade["ts_ns"], "%Y-%m-%d")],
+        )
+        for name, amount in sums.items():
+            total[name] += amount
+            for row in places:
+                row[name] += amount
+        total["volume_e8#" + symbol] += trade["qty_e8"]
+        for row in places:
+            row["volume_e8"] += trade["qty_e8"]
+            row.setdefault("open_e6", price)
+            row["high_e6"] = max(price, row.get("high_e6", price))
+            row["low_e6"] = min(price, row.get("low_e6", price))
+            row["close_e6"] = price
+    return minutes, days, total
+
+
+def _compare(where: str, expected: Row, was: dict[str, Any], names: tuple[str, ...] | list[str]) -> Found:
+    for name in names:
+        right, kept = expected.get(name, 0), was.get(name, 0)
+        if right != kept:
+            yield Violation(f"{where}: {name}", f"{right}, of the trades", str(kept), abs(right - kept))
+    counted = sum(count for name, count in was.items() if name.startswith("h_"))
+    if counted != expected.get("trades", 0):
+        right = expected.get("trades", 0)
+        size = abs(right - counted)
+        yield Violation(f"{where}: latencies counted", f"{right}, one a trade", str(counted), size)
+    return 0
+
+
+def _number(trade: Item) -> int:
+    number: int = trade["trade_no"]
+    return number
+
+
+def _label(ts_ns: int, form: str) -> str:
+    return datetime.fromtimestamp(ts_ns // _NS, UTC).strftime(form)
+
+
+def _expired(minute: str, now_ns: int) -> bool:
+    """Tell whether a minute's row may have been swept away by its TTL."""
+    began_ns = int(datetime.strptime(minute + "+0000", "%Y-%m-%dT%H:%M%z").timestamp()) * _NS
+    return now_ns - began_ns >= _TTL_NS
