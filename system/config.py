@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from typing import Literal
+
 import msgspec
 
 from system.model.errors import ConfigError
 from system.model.units import NS
+
+
+SAMPLE_EVERY = 16
+"""With signatures `sampled`, the requests whose nonce is a multiple of this are signed."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +24,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     chain_id: int = 31337
     settlement_address: str = ""  # EIP-712 verifyingContract
-    signatures: bool = True  # False only in bulk simulations: orders are then not signed at all
+    signatures: Literal["real", "sampled", "off"] = "real"  # anything but real only in bulk simulations
     matcher_id: str = "matcher-0"  # who asks for the lease
     lease_ns: int = 30 * NS
     market_cache_ns: int = NS  # how old a market row the door may judge by
@@ -28,9 +34,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int = 3
     depth_levels: int = 10
 
+    def signature_due(self, nonce: int) -> bool:
+        """Tell whether a request of this nonce must be signed."""
+        if self.signatures == "real":
+            return True
+        return self.signatures == "sampled" and nonce % SAMPLE_EVERY == 0
+
     def problem(self) -> str:
         """Return what is wrong with these settings, "" when nothing."""
-        if self.signatures and not self.settlement_address:
+        if self.signatures != "off" and not self.settlement_address:
             return "settlement_address: expected the Settlement contract's address, was empty"
         if self.rate_per_s <= 0 or self.rate_burst <= 0:
             return "rate_per_s, rate_burst: expected above 0"

@@ -42,10 +42,10 @@ class CancelOrders:
         self.store = store
         self.clock = clock
         self.ids = ids
-        self.signatures = config.signatures
+        self.config = config
         self.separator = (
             typed_data.domain_separator(typed_data.Domain(config.chain_id, config.settlement_address))
-            if config.signatures
+            if config.settlement_address
             else b""
         )
 
@@ -83,13 +83,17 @@ class CancelOrders:
         self._sequence(symbol, account, target="", nonce_floor=body.min_nonce)
         return answer(202, {"symbol": symbol, "status": "CANCEL_REQUESTED"})
 
-    def _check(self, account: str, min_nonce: int, nonce: int, deadline: int, signature: str) -> Rejected | None:
+    def _check(
+        self, account: str, min_nonce: int, nonce: int, deadline: int, signature: str
+    ) -> Rejected | None:
         """Rule: SIGN-002."""
         if not (0 <= min_nonce < 2**64 and 0 <= nonce < 2**64 and 0 <= deadline < 2**40):
-            return Rejected(RejectReason.BAD_REQUEST, "nonce", "expected nonces of 64 bits and a deadline of 40")
+            return Rejected(
+                RejectReason.BAD_REQUEST, "nonce", "expected nonces of 64 bits and a deadline of 40"
+            )
         if deadline * NS <= self.clock.now_ns():
             return Rejected(RejectReason.EXPIRED, "deadline", f"{deadline} has passed")
-        if not self.signatures:
+        if not self.config.signature_due(min_nonce or nonce):
             return None
         digest = typed_data.cancel_digest(self.separator, account, min_nonce, nonce, deadline)
         signer = typed_data.recover(digest, signature)

@@ -130,7 +130,11 @@ def _groups(authorizer: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the Cognito groups of a verified JWT; API Gateway hands a list over as "[a b]"."""
     claims = (authorizer.get("jwt") or {}).get("claims") or {}
     groups = claims.get("cognito:groups", "")
-    return tuple(groups) if isinstance(groups, list) else tuple(str(groups).strip("[]").replace(",", " ").split())
+    return (
+        tuple(groups)
+        if isinstance(groups, list)
+        else tuple(str(groups).strip("[]").replace(",", " ").split())
+    )
 
 
 def refuse_route(detail: str) -> Response:

@@ -21,7 +21,7 @@ class Market(msgspec.Struct, frozen=True):
     """A market as the door sees it: terms, state, and the price that bands are measured from."""
 
     spec: MarketSpec
-    state: str
+    state: MarketState
     mark_e6: int  # 0 while the oracle has not spoken
     read_ns: int
 
@@ -44,7 +44,7 @@ class MarketCache:
         item = self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META))
         if item is None:
             return None
-        market = Market(spec_from_item(item), item["status"], item.get("mark_e6", 0), now_ns)
+        market = Market(spec_from_item(item), MarketState(item["status"]), item.get("mark_e6", 0), now_ns)
         self._known[symbol] = market
         return market
 
@@ -122,7 +122,9 @@ class AdminMarkets:
         if self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META)) is None:
             return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol!r}")
         uuid = self.ids.uuid7()
-        self.store.write(Put(keys.ORDERS, state_command(symbol, uuid, state, self.clock.now_ns()), NOT_EXISTS))
+        self.store.write(
+            Put(keys.ORDERS, state_command(symbol, uuid, state, self.clock.now_ns()), NOT_EXISTS)
+        )
         return answer(202, {"symbol": symbol, "requested": state.value})
 
 

@@ -11,9 +11,10 @@ import orjson
 from system.api.http import Request, Response, answer
 from system.model import keys
 from system.model.errors import Rejected, RejectReason
+from system.model.keys import Item
 from system.model.order import trader_of
 from system.model.units import notional
-from system.ports.store import Item, Store, query_all
+from system.ports.store import Store, query_all
 
 MAX_PAGE = 200
 _HIDDEN = ("PK", "SK", "trader_key", "signature", "ttl")
@@ -111,7 +112,7 @@ def _trader(request: Request) -> str | Rejected:
     return Rejected(RejectReason.BAD_REQUEST, "trader", "expected ?trader=uuid or ?account=0x...")
 
 
-def _cursor(text: str, trader_key: str) -> dict[str, Any] | None | Rejected:
+def _cursor(text: str, trader_key: str) -> dict[str, Any] | Rejected | None:
     """Read a cursor back; one of another trader, or a forged one, is refused."""
     if not text:
         return None

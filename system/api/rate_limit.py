@@ -24,8 +24,7 @@ class RateLimit:
         it will be full again.
         """
         full_at_ns = self._free_at_ns.get(key, 0)
-        if full_at_ns < now_ns:
-            full_at_ns = now_ns
+        full_at_ns = max(full_at_ns, now_ns)
         if full_at_ns + self.cost_ns - now_ns > self.burst_ns:
             return False
         self._free_at_ns[key] = full_at_ns + self.cost_ns

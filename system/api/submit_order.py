@@ -16,8 +16,9 @@ from system.api.rate_limit import RateLimit
 from system.config import Config
 from system.model import keys, typed_data
 from system.model.errors import ConditionFailed, Rejected, RejectReason
-from system.model.market import MarketKind
+from system.model.market import MarketSpec
 from system.model.order import Order, OrderType, Side, TimeInForce, trader_of
+from system.model.signing import order_digest
 from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.ids import Ids
@@ -67,10 +68,10 @@ class SubmitOrder:
         self.ids = ids
         self.markets = markets
         self.limit = limit
-        self.signatures = config.signatures
+        self.config = config
         self.separator = (
             typed_data.domain_separator(typed_data.Domain(config.chain_id, config.settlement_address))
-            if config.signatures
+            if config.settlement_address
             else b""
         )
 
@@ -80,9 +81,13 @@ class SubmitOrder:
             return body
         account = body.account.lower()
         if len(account) != 42 or not account.startswith("0x"):
-            return Rejected(RejectReason.BAD_REQUEST, "account", f"expected 0x and 40 hex, was {body.account!r}")
+            return Rejected(
+                RejectReason.BAD_REQUEST, "account", f"expected 0x and 40 hex, was {body.account!r}"
+            )
         if not 0 <= body.nonce < 2**64 or not 0 <= body.subaccount < 2**32:
-            return Rejected(RejectReason.BAD_REQUEST, "nonce", "expected 64 bits of nonce and 32 of subaccount")
+            return Rejected(
+                RejectReason.BAD_REQUEST, "nonce", "expected 64 bits of nonce and 32 of subaccount"
+            )
         now_ns = self.clock.now_ns()
         if not self.limit.allows(account, now_ns):
             return Rejected(RejectReason.RATE_LIMITED, "account", "too many orders; wait and send again")
@@ -90,16 +95,19 @@ class SubmitOrder:
         if market is None:
             return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {body.symbol!r}")
         order = self._order(body, account, market, request.received_ns, now_ns)
-        rejected = checks.accept(order, market.spec, market.state, market.mark_e6, now_ns)
+        spec = market.spec
+        rejected = checks.accept(order, spec, market.state, market.mark_e6, now_ns)
         if rejected is None:
             rejected = self._check_signature(order, market)
         if rejected is None and order.replaces:
             rejected = self._check_replaced(order)
         if rejected is not None:
             return rejected
-        return self._pre_pay(order, request)
+        return self._pre_pay(order, spec, request)
 
-    def _order(self, body: LimitBody | MarketBody, account: str, market: Market, received_ns: int, now_ns: int) -> Order:
+    def _order(
+        self, body: LimitBody | MarketBody, account: str, market: Market, received_ns: int, now_ns: int
+    ) -> Order:
         limit = isinstance(body, LimitBody)
         order_type: OrderType = "LIMIT" if limit else "MARKET"
         return Order(
@@ -130,9 +138,13 @@ class SubmitOrder:
 
     def _check_signature(self, order: Order, market: Market) -> Rejected | None:
         """Rule: SIGN-001."""
-        if not self.signatures:
+        if not self.config.signature_due(order.nonce):
             return None
-        signer = typed_data.recover(typed_data.digest_of(order, market.spec, self.separator), order.signature)
+        try:
+            digest = order_digest(order, market.spec, self.separator)
+        except ValueError as error:
+            return Rejected(RejectReason.BAD_REQUEST, "order", str(error))
+        signer = typed_data.recover(digest, order.signature)
         if signer == order.account:
             return None
         detail = f"expected a signature by {order.account}, was by {signer or 'nobody'}"
@@ -142,17 +154,17 @@ class SubmitOrder:
         key = keys.order_key(order.replaces)
         item = self.store.get(keys.ORDERS, key) if key else None
         if item is None or item["symbol"] != order.symbol or item["orderType"] not in ("LIMIT", "MARKET"):
-            return Rejected(RejectReason.UNKNOWN_ORDER, "replaces", f"no order {order.replaces!r} in this market")
+            return Rejected(
+                RejectReason.UNKNOWN_ORDER, "replaces", f"no order {order.replaces!r} in this market"
+            )
         if item["account"] != order.account:
             return Rejected(RejectReason.NOT_OWNER, "replaces", "expected an order of the same account")
         return None
 
-    def _pre_pay(self, order: Order, request: Request) -> Response | Rejected:
+    def _pre_pay(self, order: Order, spec: MarketSpec, request: Request) -> Response | Rejected:
         """Write the order and take its hold, all or nothing. Rules: HOLD-001, IDEM-001."""
-        spec_market = self.markets.get(order.symbol)
-        assert spec_market is not None
-        order.hold_asset = holds.hold_asset(order, spec_market.spec)
-        order.hold = holds.hold_before_match(order, spec_market.spec)
+        order.hold_asset = holds.hold_asset(order, spec)
+        order.hold = holds.hold_before_match(order, spec)
         hold = order.hold
         trader = keys.trader_pk(order.trader)
         said = answer(
@@ -188,7 +200,9 @@ class SubmitOrder:
             return self._lost(lost, order, header, request)
         return said
 
-    def _lost(self, lost: ConditionFailed, order: Order, header: str | None, request: Request) -> Response | Rejected:
+    def _lost(
+        self, lost: ConditionFailed, order: Order, header: str | None, request: Request
+    ) -> Response | Rejected:
         reasons = lost.reasons
         trader = keys.trader_pk(order.trader)
         if header and reasons[3]:
@@ -223,5 +237,3 @@ def _replayed(stored: dict[str, object], request: Request) -> Response | Rejecte
         detail = "this key was used with another body; use a new key for a new order"
         return Rejected(RejectReason.IDEMPOTENCY_CONFLICT, "idempotency-key", detail)
     return {"statusCode": stored["status"], "headers": JSON_HEADERS, "body": stored["body"]}
-
-

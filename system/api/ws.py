@@ -62,7 +62,9 @@ class WebSocketRoutes:
             return _refused(f"channels: expected a list of 1 to {MAX_CHANNELS}")
         wrong = [name for name in channels if not isinstance(name, str) or not CHANNEL.match(name)]
         if wrong:
-            return _refused(f"channels: expected market.SYMBOL, trader.UUID or admin.SYMBOL, was {wrong[0]!r}")
+            return _refused(
+                f"channels: expected market.SYMBOL, trader.UUID or admin.SYMBOL, was {wrong[0]!r}"
+            )
         if route not in ("subscribe", "unsubscribe"):
             return _refused(f"action: expected subscribe or unsubscribe, was {route!r}")
         pk = keys.connection_pk(connection_id)

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from system.model.dynamo_json import unmarshal
+from system.model.keys import Item
 from system.model.units import NS
 from system.ports.lake import Lake
-from system.ports.store import Item
 
 _LEFT_OUT = ("PK", "SK", "maker_key", "taker_key", "settlementStatus", "batch")
 

@@ -12,12 +12,13 @@ from typing import Any
 import orjson
 
 from system.model import keys, messages
+from system.model.keys import Item
 from system.model.market import MarketState
 from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.oracle import Oracle
 from system.ports.queue import Topic
-from system.ports.store import EXISTS, Item, Put, Store, Update, query_all
+from system.ports.store import EXISTS, Put, Store, Update, query_all
 
 PRICE_TTL_S = 7 * 86_400
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from system.model import dynamo_json
-from system.model.order import Order
 from system.model.keys import Item
+from system.model.order import Order
 
 Message = dict[str, Any]
 
@@ -48,7 +48,9 @@ def trader_channel(trader: str) -> str:
     return "trader." + trader
 
 
-def depth(symbol: str, seq: int, now_ns: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> Message:
+def depth(
+    symbol: str, seq: int, now_ns: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]
+) -> Message:
     """The top of the book; each level is [price_e6, qty_e8] as decimal strings, best first."""
     return {
         "channel": "market." + symbol,
@@ -62,7 +64,9 @@ def depth(symbol: str, seq: int, now_ns: int, bids: list[tuple[int, int]], asks:
     }
 
 
-def trade(symbol: str, seq: int, now_ns: int, price_e6: int, qty_e8: int, side: str, trade_no: int) -> Message:
+def trade(
+    symbol: str, seq: int, now_ns: int, price_e6: int, qty_e8: int, side: str, trade_no: int
+) -> Message:
     """A print: every fill, at the maker's price."""
     return {
         "channel": "market." + symbol,

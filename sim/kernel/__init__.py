@@ -1,0 +1,1 @@
+"""Virtual time, and AWS played in it from the template."""

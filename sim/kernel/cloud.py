@@ -1,0 +1,373 @@
+"""Plays AWS around unchanged handlers: every function of the template, and all that starts one.
+
+In `atomic` interleaving an invocation happens at one instant, after the delay that it takes; so
+handlers never overlap, and what they wrote is seen by whatever comes later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sim.kernel.history import HistoryWriter
+from sim.kernel.links import Links
+from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
+from sim.kernel.plumbing import Event, Failed, Finish, Pipe, QueueReader, StreamReader
+from sim.kernel.timeline import Timeline
+from sim.world.backend import Backend
+from sim.world.template import Template
+from system.config import Config
+from system.model.errors import PortError
+from system.model.units import NS
+from system.ports.chain import Chain
+from system.ports.ids import Ids
+from system.ports.oracle import Oracle
+from system.wiring import Ports, System
+
+OnResponse = Callable[[dict[str, Any]], None]
+OnMessage = Callable[[bytes], None]
+
+
+class Function:
+    """One Lambda function: its handler in a System of its own, and how long it takes."""
+
+    __slots__ = ("delay", "handler", "name")
+
+    def __init__(self, name: str, handler: Callable[[Event, Any], Any], delay: Any) -> None:
+        self.name = name
+        self.handler = handler
+        self.delay = delay
+
+
+class Cloud:
+    """Functions, streams, queues, topic, sockets and schedules of one run."""
+
+    def __init__(
+        self,
+        template: Template,
+        backend: Backend,
+        timeline: Timeline,
+        history: HistoryWriter,
+        links: Links,
+        config: Config,
+        make_ids: Callable[[str], Ids],
+        oracle: Oracle,
+        chain: Chain,
+    ) -> None:
+        self.template = template
+        self.backend = backend
+        self.timeline = timeline
+        self.history = history
+        self.links = links
+        self.config = config
+        self.make_ids = make_ids
+        self.oracle = oracle
+        self.chain = chain
+        self.sockets: dict[str, OnMessage] = {}
+        self._outbox: list[tuple[OnMessage, bytes]] = []
+        self._on_insert: dict[str, list[Notice]] = {}
+        self._queue_readers: dict[str, QueueReader] = {}
+        self.parts: list[StreamReader | QueueReader] = []
+        self.functions: dict[str, Function] = {}
+        self._subscribers: Sequence[Function] = ()
+        self.in_flight = 0
+        self._build()
+
+    # what the template says
+
+    def _build(self) -> None:
+        template = self.template
+        self.functions = {
+            function.logical_id: self._function(function.handler.rpartition(".")[2])
+            for function in template.functions()
+        }
+        for mapping in template.event_source_mappings():
+            self._map(mapping)
+        for pipe in template.pipes():
+            commands = self._queue_readers[pipe.target_queue]
+            carrier = Pipe(
+                ObservedQueue(self.backend.queue, commands.wake).send,
+                pipe.group_path,
+                pipe.dedup_path,
+                self.links["pipe -> commands"],
+                self.timeline,
+            )
+            self._read_stream(
+                pipe.logical_id, pipe.source_table, pipe.batch_size, "stream -> pipe", 0, carrier.deliver
+            )
+        self._subscribers = [self.functions[sub.function] for sub in template.subscriptions()]
+
+    def _map(self, mapping: Any) -> None:
+        function = self.functions[mapping.function]
+
+        def invoke(event: Event, finish: Finish) -> None:
+            self.invoke(function, event, finish)
+
+        if mapping.source_table:
+            self._read_stream(
+                mapping.logical_id,
+                mapping.source_table,
+                mapping.batch_size,
+                f"stream -> {_STREAM_HOPS[mapping.function]}",
+                mapping.window_s * NS,
+                invoke,
+            )
+            return
+        delay = self.links["commands -> matcher"]
+        reader = QueueReader(
+            mapping.source_queue,
+            mapping.batch_size,
+            mapping.visibility_s * NS,
+            delay,
+            self.timeline,
+            self.backend,
+            invoke,
+        )
+        self._queue_readers[mapping.source_queue] = reader
+        self.parts.append(reader)
+
+    def _read_stream(
+        self,
+        name: str,
+        table: str,
+        batch: int,
+        hop: str,
+        window_ns: int,
+        deliver: Callable[[Event, Finish], None],
+    ) -> None:
+        reader = StreamReader(
+            name, table, batch, self.links[hop], window_ns, self.timeline, self.backend, deliver
+        )
+        self._on_insert.setdefault(table, []).append(reader.wake)
+        self.parts.append(reader)
+
+    def _function(self, name: str) -> Function:
+        """Make a function with ports and memory of its own."""
+        return Function(name, getattr(self.system(name), name), self.links["work of " + name])
+
+    def system(self, by: str) -> System:
+        """Return a fresh System whose writes the history signs with `by`."""
+        backend, history, timeline = self.backend, self.history, self.timeline
+        ports = Ports(
+            clock=timeline,
+            ids=self.make_ids(by),
+            store=ObservedStore(backend.store, by, history, timeline, self._on_insert),
+            queue=ObservedQueue(
+                backend.queue, lambda: self._queue_readers[self.template.commands_queue].wake()
+            ),
+            topic=ObservedTopic(backend.topic, history, timeline, self._deliver_news),
+            sockets=self,
+            lake=ObservedLake(backend.lake, history, timeline),
+            oracle=self.oracle,
+            chain=self.chain,
+        )
+        return System(ports, self.config)
+
+    def start_schedules(self) -> None:
+        """Arm every schedule of the template."""
+        for schedule in self.template.schedules():
+            self._arm(schedule)
+
+    def _arm(self, schedule: Any) -> None:
+        due_ns = schedule.next_fire_ns(self.timeline.now_ns())
+        self.timeline.after(due_ns - self.timeline.now_ns(), self._fire, schedule, due_ns)
+
+    def _fire(self, schedule: Any, due_ns: int) -> None:
+        self._arm(schedule)
+        late_ns = self.links["schedule -> job"].draw()
+        event = {
+            "version": "0",
+            "source": "aws.scheduler",
+            "detail-type": "Scheduled Event",
+            "time": datetime.fromtimestamp(due_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "resources": [schedule.logical_id],
+            "detail": {},
+        }
+        self.timeline.after(late_ns, self._start_scheduled, schedule, event)
+
+    def _start_scheduled(self, schedule: Any, event: Event) -> None:
+        if schedule.function:
+            self.invoke(self.functions[schedule.function], event, _ignore)
+            return
+        delay_ns = self.template.queue(schedule.queue).delay_s * NS
+        self.timeline.after(delay_ns, self._deliver_delayed, schedule.queue, orjson.dumps(event).decode())
+
+    def _deliver_delayed(self, queue: str, body: str) -> None:
+        """DelaySeconds is over: the message becomes visible."""
+        self.backend.send(queue, body)
+        self._queue_readers[queue].wake()
+
+    # invocations
+
+    def call(self, name: str, event: Event) -> Any:
+        """Run a function at this instant, outside of any plumbing: how the harness opens the exchange."""
+        by_name = {function.name: function for function in self.functions.values()}
+        return by_name[name].handler(event, None)
+
+    def invoke(self, function: Function, event: Event, finish: Finish) -> None:
+        """Start a function; its handler runs when its time is over."""
+        self.in_flight += 1
+        delay_ns = function.delay.draw()
+        if delay_ns:
+            self.timeline.after(delay_ns, self._run, function, event, finish, delay_ns)
+        else:
+            self._run(function, event, finish, 0)
+
+    def _run(self, function: Function, event: Event, finish: Finish, delay_ns: int) -> None:
+        self.in_flight -= 1
+        result = self._call(function, event)
+        records = event.get("Records")
+        self.history.add(
+            {
+                "t": self.timeline.elapsed_ns,
+                "e": "invoke",
+                "by": function.name,
+                "n": len(records) if records is not None else 1,
+                "dur": delay_ns,
+                "ok": not isinstance(result, Failed),
+            }
+        )
+        finish(result)
+
+    def _call(self, function: Function, event: Event) -> Any:
+        """Run a handler. A failed port fails the invocation, as Lambda would; a defect ends the run."""
+        try:
+            result = function.handler(event, None)
+        except PortError as error:
+            result = Failed(error)
+        if self._outbox:
+            outbox, self._outbox = self._outbox, []
+            self.timeline.after(self.links["fan_out -> client"].draw(), _hand_over, outbox)
+        return result
+
+    # the topic and the sockets
+
+    def _deliver_news(self) -> None:
+        for message in self.backend.published():
+            self._notify(message)
+
+    def _notify(self, message: str) -> None:
+        for function in self._subscribers:
+            event = {
+                "Records": [
+                    {
+                        "EventSource": "aws:sns",
+                        "EventVersion": "1.0",
+                        "Sns": {"Type": "Notification", "TopicArn": self.template.topic, "Message": message},
+                    }
+                ]
+            }
+            self.timeline.after(
+                self.links["updates -> fan_out"].draw(), self.invoke, function, event, _ignore
+            )
+
+    def post(self, connection_id: str, data: bytes) -> bool:
+        """API Gateway's post-to-connection (the sockets port)."""
+        on_message = self.sockets.get(connection_id)
+        if on_message is None:
+            return False
+        self._outbox.append((on_message, data))
+        return True
+
+    def idle(self) -> bool:
+        """Return True when no message waits and no function is under way."""
+        return self.in_flight == 0 and all(part.idle() for part in self.parts)
+
+    def busy_parts(self) -> list[str]:
+        """Name what still has work."""
+        return [part.name for part in self.parts if not part.idle()]
+
+
+def _hand_over(outbox: Sequence[tuple[OnMessage, bytes]]) -> None:
+    for on_message, data in outbox:
+        on_message(data)
+
+
+def _ignore(_result: Any) -> None:
+    """The result of an asynchronous invocation goes nowhere."""
+
+
+class Door:
+    """The public door as agents reach it: HTTP and WebSocket, with the internet in between."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.env = cloud.timeline.env
+        functions = cloud.template.functions()
+        by_handler = {function.handler.rpartition(".")[2]: function.logical_id for function in functions}
+        self._api = cloud.functions[by_handler["api"]]
+        self._websocket = cloud.functions[by_handler["websocket"]]
+        self._there = cloud.links["client -> api"]
+        self._back = cloud.links["api -> client"]
+
+    def now_ns(self) -> int:
+        """Return UTC nanoseconds."""
+        return self.cloud.timeline.now_ns()
+
+    def sleep(self, delay_ns: int) -> Any:
+        """Return an event for an agent to wait for; it never comes after the run's end."""
+        return self.cloud.timeline.sleep(delay_ns)
+
+    def request(self, event: Event, on_response: OnResponse | None) -> None:
+        """Send an HTTP event; the answer comes later. The request's id tells who sent it."""
+        cloud = self.cloud
+        who = event["requestContext"]["requestId"]
+        http = event["requestContext"]["http"]
+        cloud.history.add(
+            {
+                "t": cloud.timeline.elapsed_ns,
+                "e": "request",
+                "who": who,
+                "m": http["method"],
+                "p": http["path"],
+                "b": event.get("body") or "",
+            }
+        )
+        cloud.in_flight += 1
+        delay_ns = self._there.draw() + self._api.delay.draw()
+        cloud.timeline.after(delay_ns, self._serve, event, on_response, who)
+
+    def _serve(self, event: Event, on_response: OnResponse | None, who: str) -> None:
+        cloud = self.cloud
+        cloud.in_flight -= 1
+        said = cloud._call(self._api, event)
+        response = {"statusCode": 503, "headers": {}, "body": ""} if isinstance(said, Failed) else said
+        cloud.history.add(
+            {
+                "t": cloud.timeline.elapsed_ns,
+                "e": "response",
+                "who": who,
+                "s": response["statusCode"],
+                "b": response["body"],
+            }
+        )
+        if on_response is not None:
+            cloud.timeline.after(self._back.draw(), on_response, response)
+
+    def connect(self, connection_id: str, on_message: OnMessage) -> None:
+        """Open a WebSocket: the $connect route."""
+        self.cloud.sockets[connection_id] = on_message
+        self._socket_event(connection_id, "$connect", "")
+
+    def disconnect(self, connection_id: str) -> None:
+        """Close a WebSocket: the $disconnect route."""
+        self.cloud.sockets.pop(connection_id, None)
+        self._socket_event(connection_id, "$disconnect", "")
+
+    def say(self, connection_id: str, body: str) -> None:
+        """Send a frame; the route is the message's `action`."""
+        self._socket_event(connection_id, str(orjson.loads(body).get("action", "$default")), body)
+
+    def _socket_event(self, connection_id: str, route: str, body: str) -> None:
+        event = {
+            "requestContext": {
+                "routeKey": route,
+                "connectionId": connection_id,
+                "eventType": {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}.get(route, "MESSAGE"),
+            },
+            "body": body,
+        }
+        self.cloud.invoke(self._websocket, event, _ignore)

@@ -1,0 +1,41 @@
+"""How long things take: a sampler per hop, and which hop a function's work is part of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sim.kernel.dice import Dice, LognormalDelay
+from sim.scenario.links import Delay
+
+WORK = {
+    "api": "api -> store",
+    "websocket": "api -> store",
+    "matcher": "matcher -> store",
+    "settle": "settlement -> chain",
+    "settle_watch": "settlement -> chain",
+}
+"""In `atomic` interleaving an invocation takes as long as this hop; every other function takes no time."""
+
+
+class Links:
+    """Samplers by hop name; each hop has dice of its own, so one more hop shifts no other's draws."""
+
+    def __init__(self, dice: Dice, delays: Mapping[str, Delay]) -> None:
+        self._dice = dice
+        self._delays = delays
+        self._samplers: dict[str, LognormalDelay] = {}
+
+    def __getitem__(self, name: str) -> LognormalDelay:
+        """Return the sampler of a hop; `work of NAME` is the time that function NAME takes."""
+        sampler = self._samplers.get(name)
+        if sampler is None:
+            delay = self._delay(name)
+            sampler = LognormalDelay(delay.median_ns, delay.p99_ns, self._dice.named("link", name))
+            self._samplers[name] = sampler
+        return sampler
+
+    def _delay(self, name: str) -> Delay:
+        function = name.removeprefix("work of ")
+        if function == name:
+            return self._delays[name]
+        return self._delays[WORK[function]] if function in WORK else Delay(0, 0)

@@ -1,0 +1,148 @@
+"""Ports as the harness hands them to the system: the backend's own, watched.
+
+Each function of the template has its own set, so that the history can say who did what. Nothing
+here changes a call; it is written down, and the plumbing behind it is woken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from sim.kernel.history import HistoryWriter
+from sim.kernel.timeline import Timeline
+from system.model.errors import ConditionFailed
+from system.model.keys import Item, Key
+from system.ports.lake import Lake
+from system.ports.queue import Queue, Topic
+from system.ports.store import Action, Check, Delete, Page, Put, Store, Update
+
+Notice = Callable[[], None]
+
+
+class ObservedStore:
+    """Writes each successful write into the history and wakes the readers of a table's stream."""
+
+    def __init__(
+        self,
+        inner: Store,
+        by: str,
+        history: HistoryWriter,
+        timeline: Timeline,
+        on_insert: Mapping[str, Sequence[Notice]],
+    ) -> None:
+        self.inner = inner
+        self.by = by
+        self.history = history
+        self.timeline = timeline
+        self.on_insert = on_insert  # by table: who waits for new rows in its stream
+
+    def get(self, table: str, key: Key) -> Item | None:
+        return self.inner.get(table, key)
+
+    def get_many(self, table: str, keys: Sequence[Key]) -> list[Item]:
+        return self.inner.get_many(table, keys)
+
+    def query(self, table: str, pk: str, **how: Any) -> Page:
+        return self.inner.query(table, pk, **how)
+
+    def write(self, action: Put | Update | Delete) -> None:
+        try:
+            self.inner.write(action)
+        except ConditionFailed as lost:
+            self._refused(lost)
+            raise
+        self._written((action,))
+
+    def transact(self, actions: Sequence[Action], token: str = "") -> None:
+        try:
+            self.inner.transact(actions, token)
+        except ConditionFailed as lost:
+            self._refused(lost)
+            raise
+        self._written(actions)
+
+    def _written(self, actions: Sequence[Action]) -> None:
+        self.history.add(
+            {
+                "t": self.timeline.elapsed_ns,
+                "e": "tx",
+                "by": self.by,
+                "w": [_shown(action) for action in actions if type(action) is not Check],
+            }
+        )
+        on_insert = self.on_insert
+        for action in actions:
+            if type(action) is Put and action.table in on_insert:
+                for notice in on_insert[action.table]:
+                    notice()
+
+    def _refused(self, lost: ConditionFailed) -> None:
+        event = {"t": self.timeline.elapsed_ns, "e": "refused", "by": self.by, "why": list(lost.reasons)}
+        self.history.add(event)
+
+
+def _shown(action: Action) -> list[Any]:
+    if type(action) is Update:
+        return ["upd", action.table, action.key.pk, action.key.sk, action.put, action.add]
+    if type(action) is Put:
+        return ["put", action.table, action.item]
+    return ["del", action.table, action.key.pk, action.key.sk]
+
+
+class ObservedQueue:
+    """The commands queue; a message wakes its poller."""
+
+    def __init__(self, inner: Queue, wake: Notice) -> None:
+        self.inner = inner
+        self.wake = wake
+
+    def send(self, body: str, group: str, dedup_id: str) -> None:
+        self.inner.send(body, group, dedup_id)
+        self.wake()
+
+
+class ObservedTopic:
+    """MarketUpdates: the backend's topic, and then the subscribers that the harness plays."""
+
+    def __init__(self, inner: Topic, history: HistoryWriter, timeline: Timeline, deliver: Notice) -> None:
+        self.inner = inner
+        self.history = history
+        self.timeline = timeline
+        self.deliver = deliver
+
+    def publish(self, message: str) -> None:
+        self.inner.publish(message)
+        event = {"t": self.timeline.elapsed_ns, "e": "publish", "m": orjson.Fragment(message)}
+        self.history.add(event)
+        self.deliver()
+
+
+class ObservedLake:
+    """The lake, with each object's digest in the history."""
+
+    def __init__(self, inner: Lake, history: HistoryWriter, timeline: Timeline) -> None:
+        self.inner = inner
+        self.history = history
+        self.timeline = timeline
+
+    def put(self, key: str, body: bytes) -> None:
+        self.inner.put(key, body)
+        self.history.add(
+            {
+                "t": self.timeline.elapsed_ns,
+                "e": "lake",
+                "key": key,
+                "size": len(body),
+                "sha256": hashlib.sha256(body).hexdigest(),
+            }
+        )
+
+    def get(self, key: str) -> bytes | None:
+        return self.inner.get(key)
+
+    def list(self, prefix: str) -> list[str]:
+        return self.inner.list(prefix)

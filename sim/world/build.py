@@ -1,0 +1,216 @@
+"""Builds the world of a run: backend, chain, exchange, markets, money, traders.
+
+What a real start would do is done here in the same way: resources from the template, contracts
+deployed, wallets that deposit on chain and are credited by the indexer, markets listed by an admin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from sim.client.desk import Desk
+from sim.client.requests import Requests, Signing
+from sim.invariants.state import ChainView
+from sim.kernel.cloud import Cloud, Door
+from sim.kernel.dice import Dice
+from sim.kernel.history import HistoryReader, HistoryWriter
+from sim.kernel.links import Links
+from sim.kernel.timeline import Timeline
+from sim.scenario.schema import Scenario, Wallet
+from sim.world.backend import Backend
+from sim.world.chain_world import ChainWorld, open_chain
+from sim.world.prices import OraclePrices
+from sim.world.provision import open_backend
+from sim.world.purse import Purse, purse_of
+from sim.world.template import Template, load_template
+from system.adapters.memory.ids import SeededIds
+from system.config import Config
+from system.model import keys, typed_data
+from system.model.keys import Item
+from system.model.market import MarketSpec
+from system.model.units import NS
+from system.ports.lake import Lake
+
+ADMIN = "admin-0"
+
+
+class World:
+    """Everything of one run; `close` gives back what it holds."""
+
+    def __init__(self, scenario: Scenario, history: HistoryWriter) -> None:
+        self.scenario = scenario
+        self.history = history
+        self.specs: dict[str, MarketSpec] = scenario.specs()
+        self.dice = Dice(scenario.seed)
+        self.timeline = Timeline(scenario.start)
+        self.template: Template = load_template()
+        self.purses: dict[str, Purse] = {}
+        self.deposited: dict[tuple[str, str], int] = {}
+        self.desks: list[Desk] = []
+        self.blocks = 0
+        self.chain: ChainWorld = open_chain(
+            scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures != "off"
+        )
+        self.backend: Backend | None = None
+        try:
+            self.backend = open_backend(scenario.backend, self.template, self.timeline)
+            self._build(self.backend)
+        except BaseException:
+            self.close()
+            raise
+
+    def _build(self, backend: Backend) -> None:
+        scenario, timeline = self.scenario, self.timeline
+        wallets = scenario.wallets()
+        self.purses = {wallet.name: purse_of(scenario.seed, wallet.name) for wallet in wallets}
+        self.chain.deploy(list(self.specs.values()))
+        self._deposit(wallets)
+        domain = self.chain.domain()
+        config = Config(
+            chain_id=domain.chain_id,
+            settlement_address=domain.verifying_contract,
+            signatures=scenario.signatures,
+            confirmations=scenario.confirmations,
+        )
+        self.prices = OraclePrices(
+            {
+                asset: process.path(self.dice.named("price", asset), scenario.start, scenario.duration)
+                for asset, process in scenario.prices.items()
+            },
+            scenario.start,
+            timeline.now_ns,
+        )
+        self.cloud = Cloud(
+            self.template,
+            backend,
+            timeline,
+            self.history,
+            Links(self.dice, scenario.delays()),
+            config,
+            lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
+            self.prices,
+            self.chain.chain(),
+        )
+        self.door = Door(self.cloud)
+        self._open()
+        signing = Signing(scenario.signatures, typed_data.domain_separator(domain))
+        for wallet in wallets:
+            self._seat(wallet, signing)
+
+    def _deposit(self, wallets: list[Wallet]) -> None:
+        """Every wallet deposits on chain, and enough blocks follow for the indexer to believe it."""
+        self.chain.fund(
+            [
+                (self.purses[wallet.name].private_key, self.purses[wallet.name].account, wallet.funds)
+                for wallet in wallets
+            ]
+        )
+        for _ in range(self.scenario.confirmations):
+            self.chain.mine_next()
+        for wallet in wallets:
+            trader = self.purses[wallet.name].trader
+            for asset, amount in wallet.funds.items():
+                self.deposited[trader, asset] = self.deposited.get((trader, asset), 0) + amount
+
+    def _open(self) -> None:
+        """Credit the deposits, list the markets, fetch the first prices: the exchange is open."""
+        cloud = self.cloud
+        cloud.call("settle_watch", {})
+        for spec in self.specs.values():
+            said = cloud.call("api", self._admin_event(spec))
+            assert said["statusCode"] == 201, f"{spec.symbol}: {said}"
+        cloud.call("oracle_fetch", {})
+        cloud.start_schedules()
+        self.timeline.end_ns = self.scenario.duration
+        self.timeline.after(self.scenario.block_time, self._block)
+
+    def _admin_event(self, spec: MarketSpec) -> dict[str, Any]:
+        body = {
+            "action": "create",
+            "symbol": spec.symbol,
+            "kind": spec.kind.value,
+            "base": spec.base,
+            "underlying": spec.underlying,
+            "tick_e6": spec.tick_e6,
+            "lot_e8": spec.lot_e8,
+            "fee_ppm": spec.fee_ppm,
+            "im_ppm": spec.im_ppm,
+            "mm_ppm": spec.mm_ppm,
+            "band_ppm": spec.band_ppm,
+        }
+        return {
+            "routeKey": "POST /admin/markets",
+            "headers": {},
+            "requestContext": {
+                "requestId": f"{ADMIN}-{spec.symbol}",
+                "http": {"method": "POST", "path": "/admin/markets", "sourceIp": "127.0.0.1"},
+                "authorizer": {"jwt": {"claims": {"cognito:groups": ["admin"]}}},
+            },
+            "body": orjson.dumps(body).decode(),
+        }
+
+    def _seat(self, wallet: Wallet, signing: Signing) -> None:
+        purse = self.purses[wallet.name]
+        desk = Desk(
+            purse,
+            self.specs,
+            wallet.funds,
+            self.dice.named("agent", wallet.name),
+            self.door,
+            Requests(wallet.name, purse, self.specs, signing),
+        )
+        self.desks.append(desk)
+        self.timeline.env.process(wallet.agent.live(desk))
+
+    def _block(self) -> None:
+        self.blocks += 1
+        transactions = self.chain.mine(self.timeline.now_ns() // NS)
+        event = {"t": self.timeline.elapsed_ns, "e": "block", "n": self.blocks, "txs": transactions}
+        self.history.add(event)
+        self.timeline.after(self.scenario.block_time, self._block)
+
+    def unsettled(self) -> int:
+        """Return how many trades are not final on chain yet."""
+        assert self.backend is not None
+        return sum(
+            1
+            for row in self.backend.scan(keys.TRADES)
+            if row["settlementStatus"] not in ("CONFIRMED", "SKIPPED")
+        )
+
+    def close(self) -> None:
+        """Stop the chain and give back the backend."""
+        self.chain.close()
+        if self.backend is not None:
+            self.backend.close()
+
+
+class Snapshot:
+    """The world as the judges see it at one instant (sim.invariants.State)."""
+
+    def __init__(self, world: World, *, final: bool, history: HistoryReader | None = None) -> None:
+        assert world.backend is not None
+        self._backend = world.backend
+        self._rows: dict[str, list[Item]] = {}
+        self.final = final
+        self.now_ns = world.timeline.now_ns()
+        self.specs = world.specs
+        self.accounts = {purse.trader: purse.account for purse in world.purses.values()}
+        self.deposited = world.deposited
+        self.lake: Lake = world.backend.lake
+        self.chain: ChainView = world.chain
+        self.history = history
+
+    def items(self, table: str) -> list[Item]:
+        """Return all rows of a table, sorted by (PK, SK); read once per snapshot."""
+        rows = self._rows.get(table)
+        if rows is None:
+            rows = self._rows[table] = self._backend.scan(table)
+        return rows
+
+
+Progress = Callable[[int, dict[str, int]], None]
+"""Called now and then with virtual ns since the start, and counts so far."""

@@ -1,0 +1,94 @@
+"""How a matcher comes to own a market: take the lease, read the book from the store.
+
+The first start and every later one are this same path (crash-only). Rules: LEAS-001, LEAS-002.
+"""
+
+from __future__ import annotations
+
+from system.matcher.commit import Watermark, lease_row
+from system.matcher.matching import Engine
+from system.matcher.steps import StpMode
+from system.metrics.buckets import MinuteBucket
+from system.model import keys
+from system.model.errors import ConditionFailed, Unavailable
+from system.model.keys import Key
+from system.model.market import MarketState, spec_from_item
+from system.model.order import OPEN, order_from_item
+from system.model.position import position_from_item
+from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
+
+
+class LeaseHeld(Unavailable):
+    """Another matcher owns the market until its lease expires: (symbol, owner, expires_ns)."""
+
+
+def take_lease(store: Store, symbol: str, owner: str, now_ns: int, lease_ns: int) -> tuple[Watermark, int]:
+    """Become the only writer of a market; returns its watermark and open interest.
+
+    Raises:
+        LeaseHeld: somebody else's lease has not expired, or was faster.
+    """
+    key = Key(keys.market_pk(symbol), "LEASE")
+    row = store.get(keys.MATCHER_LEASES, key)
+    expires_ns = now_ns + lease_ns
+    if row is None:
+        mark = Watermark(owner, 1, 0, 0, 0)
+        try:
+            store.write(Put(keys.MATCHER_LEASES, lease_row(symbol, mark, expires_ns), NOT_EXISTS))
+        except ConditionFailed:
+            raise LeaseHeld(symbol, "a matcher that was faster", expires_ns) from None
+        return mark, 0
+    if row["owner"] != owner and row["expires_ns"] > now_ns:
+        raise LeaseHeld(symbol, row["owner"], row["expires_ns"])
+    token = row["token"] + 1
+    put = {"owner": owner, "token": token, "expires_ns": expires_ns}
+    try:
+        store.write(Update(keys.MATCHER_LEASES, key, put=put, when=(Clause("token", "=", row["token"]),)))
+    except ConditionFailed:
+        raise LeaseHeld(symbol, "a matcher that was faster", expires_ns) from None
+    # Read again behind the fence: the last owner may have committed between our read and our token.
+    row = store.get(keys.MATCHER_LEASES, key) or row
+    mark = Watermark(owner, token, row["applied_seq"], row["trade_no"], row["feed_seq"])
+    return mark, row["open_interest_e8"]
+
+
+def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
+    """Read a market's terms, its resting orders and their owners' positions.
+
+    Raises:
+        Unavailable: there is no such market.
+    """
+    pk = keys.market_pk(symbol)
+    market = store.get(keys.MARKETS, Key(pk, keys.META))
+    if market is None:
+        raise Unavailable(f"no market {symbol!r} in {keys.MARKETS}")
+    orders = [
+        order_from_item(row)
+        for row in query_all(store, keys.ORDERS, pk)
+        if row["status"] == OPEN and row["orderType"] in ("LIMIT", "MARKET")
+    ]
+    engine = Engine(
+        spec_from_item(market), {}, MarketState(market["status"]), StpMode.EXPIRE_TAKER, open_interest_e8
+    )
+    for trader in dict.fromkeys(order.trader for order in orders):
+        load_position(store, engine, trader)
+    engine.restore(orders)
+    return engine
+
+
+def load_position(store: Store, engine: Engine, trader: str) -> None:
+    """Give the engine a trader's position, unless it has it already."""
+    if trader in engine.positions:
+        return
+    row = store.get(keys.POSITIONS, Key(keys.trader_pk(trader), keys.market_pk(engine.spec.symbol)))
+    if row is not None:
+        engine.positions[trader] = position_from_item(row)
+
+
+def load_bucket(store: Store, symbol: str, now_ns: int) -> MinuteBucket:
+    """Return the accumulator of the present minute, restored from its row when there is one."""
+    bucket = MinuteBucket(symbol, now_ns)
+    row = store.get(keys.STATS_INTRADAY, bucket.key)
+    if row is not None:
+        bucket.restore(row)
+    return bucket
