@@ -52,9 +52,7 @@ def _statuses(state: State) -> Found:
         raise LookupError("there is no history to read")
     last: dict[str, str] = {}
     looked_at = 0
-    for number, event in enumerate(state.history, start=1):
-        if event["e"] != "tx":
-            continue
+    for number, event in state.history.of_kind("tx"):
         for write in event["w"]:
             if write[1] != keys.ORDERS or write[0] == "del":
                 continue

@@ -31,9 +31,7 @@ def check(state: State) -> Found:
     books = _Books(perps={s for s, spec in state.specs.items() if spec.kind is MarketKind.PERP})
     credited: Sums = defaultdict(int)
     looked_at = 0
-    for number, event in enumerate(state.history, start=1):
-        if event["e"] != "tx":
-            continue
+    for number, event in state.history.of_kind("tx"):
         looked_at += 1
         changes, external = books.apply(event["w"])
         if external:

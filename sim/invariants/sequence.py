@@ -54,9 +54,7 @@ def check(state: State) -> Found:
 
 def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any]]]:
     """Iterate what the matchers published on market channels, with its virtual time."""
-    for event in history:
-        if event["e"] != "publish":
-            continue
+    for _, event in history.of_kind("publish"):
         for message in event["m"]:
             if message["channel"].startswith("market.") and message["kind"] != "markPrice":
                 yield event["t"], message

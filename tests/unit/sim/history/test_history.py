@@ -37,6 +37,19 @@ def test_events_come_back_and_are_counted_by_kind(tmp_path: Path) -> None:
     assert writer.counts == {"price": 1, "invoke": 2, "end": 1}
 
 
+def test_events_of_some_kinds_come_with_their_numbers(tmp_path: Path) -> None:
+    write(tmp_path / "h", [*EVENTS, {"late": "x" * 100, "t": 9, "e": "invoke"}])
+
+    found = list(HistoryReader(tmp_path / "h").of_kind("invoke", "end"))
+
+    assert [(number, event["e"]) for number, event in found] == [
+        (2, "invoke"),
+        (3, "invoke"),
+        (4, "end"),
+        (5, "invoke"),
+    ]
+
+
 def test_digest_is_blake2b_of_the_lines_with_and_without_a_file(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl.zst"
 
