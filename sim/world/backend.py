@@ -49,9 +49,6 @@ class Backend(Protocol):
     def send(self, queue: str, body: str) -> None:
         """Put a message into a standard queue, to be seen at once; the harness plays DelaySeconds."""
 
-    def send(self, queue: str, body: str, delay_ns: int = 0) -> None:
-        """Put a message into a standard queue; it is first seen `delay_ns` from now (DelaySeconds)."""
-
     def receive(self, queue: str, limit: int, visibility_ns: int) -> list[Record]:
         """Return up to 10 Lambda-shaped messages, oldest first; FIFO groups in flight are skipped."""
 

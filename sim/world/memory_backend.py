@@ -57,11 +57,6 @@ class MemoryBackend:
         assert isinstance(held, MemoryQueue), f"{queue}: expected a standard queue"
         held.send(body)
 
-    def send(self, queue: str, body: str, delay_ns: int = 0) -> None:
-        held = self.queues[queue]
-        assert isinstance(held, MemoryQueue), f"{queue}: expected a standard queue"
-        held.send(body, delay_ns)
-
     def receive(self, queue: str, limit: int, visibility_ns: int) -> list[Record]:
         return self.queues[queue].receive(limit, visibility_ns)
 
