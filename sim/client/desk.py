@@ -35,10 +35,8 @@ class Door(Protocol):
     def sleep(self, delay_ns: int) -> simpy.Event:
         """Return an event that comes after a delay, and never after the run's end."""
 
-    def request(
-        self, event: dict[str, Any], on_response: Callable[[Response], None] | None, who: str = ""
-    ) -> None:
-        """Send an HTTP event in the name of `who`; the response arrives later."""
+    def request(self, event: dict[str, Any], on_response: Callable[[Response], None] | None) -> None:
+        """Send an HTTP event; the response arrives later."""
 
     def connect(self, connection_id: str, on_message: Callable[[bytes], None]) -> None:
         """Open a WebSocket."""
@@ -229,7 +227,7 @@ class Desk:
 
     def look(self) -> None:
         """Ask GET /markets for the marks; the views know when the answer is here."""
-        self.door.request(self._requests.markets(self.now_ns), self._looked, self.name)
+        self.door.request(self._requests.markets(self.now_ns), self._looked)
 
     def _looked(self, response: Response) -> None:
         if response["statusCode"] != 200:
@@ -273,7 +271,7 @@ class Desk:
         self._held[asset] += hold
         self.sent += 1
         event = self._requests.order(draft, nonce, client_order_id, self.door.now_ns())
-        self.door.request(event, lambda response: self._answered(order, draft.replaces, response), self.name)
+        self.door.request(event, lambda response: self._answered(order, draft.replaces, response))
         return order
 
     def replace(self, order_id: str, qty_e8: int, price_e6: int) -> OpenOrder:
@@ -287,16 +285,14 @@ class Desk:
         order = self.open_orders[order_id]
         order.leaving = True
         event = self._requests.cancel(order_id, order.nonce, self.door.now_ns())
-        self.door.request(event, lambda response: self._cancel_answered(order, response), self.name)
+        self.door.request(event, lambda response: self._cancel_answered(order, response))
 
     def cancel_all(self, symbol: str) -> None:
         """Ask to cancel every order sent so far in one market."""
         for order in self._live.values():
             if order.symbol == symbol:
                 order.leaving = True
-        self.door.request(
-            self._requests.cancel_all(symbol, self._nonce + 1, self.door.now_ns()), None, self.name
-        )
+        self.door.request(self._requests.cancel_all(symbol, self._nonce + 1, self.door.now_ns()), None)
 
     # --- hearing back ---------------------------------------------------------------------------
 

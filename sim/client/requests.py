@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from sim.world.purse import Purse
+from system.config import SAMPLE_EVERY
 from system.model import typed_data
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Side, TimeInForce
@@ -21,13 +22,10 @@ from system.model.units import NS
 Event = dict[str, Any]
 SignaturePolicy = Literal["real", "sampled", "off"]
 
-SAMPLE_EVERY = 16
-"""With signatures `sampled`, the requests whose nonce is a multiple of this are signed."""
-
 CANCEL_LIFE_S = 60
 """A signed cancel may be used for this long."""
 
-_MAX_FEE_BPS = 50
+_PPM_PER_BPS = 100
 _HEADERS = {"content-type": "application/json", "user-agent": "dexsim"}
 _KIND_CODE = {MarketKind.SPOT: typed_data.KIND_SPOT, MarketKind.PERP: typed_data.KIND_PERP}
 
@@ -66,7 +64,16 @@ class Signing(NamedTuple):
 class Requests:
     """Writes the requests of one account."""
 
-    __slots__ = ("_account", "_count", "_instruments", "_name", "_private_key", "_signing", "_source_ip")
+    __slots__ = (
+        "_account",
+        "_count",
+        "_instruments",
+        "_max_fee_bps",
+        "_name",
+        "_private_key",
+        "_signing",
+        "_source_ip",
+    )
 
     def __init__(
         self,
@@ -82,6 +89,8 @@ class Requests:
         self._signing = signing
         self._source_ip = source_ip
         self._count = 0
+        # it signs for the published fee and not a basis point more
+        self._max_fee_bps = {symbol: -(-spec.fee_ppm // _PPM_PER_BPS) for symbol, spec in specs.items()}
         self._instruments = {
             symbol: typed_data.instrument_hash(_KIND_CODE[spec.kind], symbol)
             for symbol, spec in specs.items()
@@ -100,7 +109,7 @@ class Requests:
             "account": self._account,
             "subaccount": 0,
             "nonce": nonce,
-            "max_fee_bps": _MAX_FEE_BPS,
+            "max_fee_bps": self._max_fee_bps[draft.symbol],
             "client_order_id": client_order_id,
             "signature": self._sign_order(draft, nonce) if self._signing.wanted(nonce) else "",
         }
@@ -182,7 +191,7 @@ class Requests:
             draft.price_e6,
             draft.expire_s,
             nonce,
-            _MAX_FEE_BPS,
+            self._max_fee_bps[draft.symbol],
         )
         return "0x" + typed_data.sign(digest, self._private_key).hex()
 
