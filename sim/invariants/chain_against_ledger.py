@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sim.invariants.ledger import USDC, balances, margins, market_accounts, perp_positions
+from sim.invariants.ledger import USDC, balances, limit_orders, margins, market_accounts, perp_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import ChainPosition, State
 from sim.invariants.verdict import Violation
@@ -16,7 +16,8 @@ def check(state: State) -> Found:
 
     USDC: a trader's claim on the Vault is available + reserved, the treasury's is the fees, the
     Clearing contract's is margins + clearing, and all of it is what the Vault holds. Synthetic
-    assets and positions (size, cost, margin) are equal one by one.
+    assets, positions (size, cost, margin) and how far each order is filled are equal one by one; so
+    each fill was settled exactly once.
     Source: the settlement tier confirms the off-chain book, design document section 1; identity I3.
     """
     looked_at = 0
@@ -40,6 +41,14 @@ def check(state: State) -> Found:
             where = f"account {account}: position in {symbol} (size, cost, margin) on chain"
             size = max(abs(one - other) for one, other in zip(chain, ledger, strict=True))
             yield Violation(where, f"{tuple(ledger)}, the ledger", str(tuple(chain)), size)
+    for order in limit_orders(state):
+        if order["cum_qty_e8"]:
+            looked_at += 1
+            filled = state.chain.filled_of(order["account"], order["nonce"])
+            if filled != order["cum_qty_e8"]:
+                where = f"order {order['symbol']}:{order['uuid']}: filled on chain"
+                size = abs(filled - order["cum_qty_e8"])
+                yield Violation(where, f"{order['cum_qty_e8']}, the ledger", str(filled), size)
     markets = list(market_accounts(state))
     fees = sum(market.fees for market in markets)
     locked = sum(margins(state).values()) + sum(market.clearing for market in markets)

@@ -34,6 +34,9 @@ class ChainView(Protocol):
     def position_of(self, account: str, symbol: str) -> ChainPosition:
         """Return an account's position."""
 
+    def filled_of(self, account: str, nonce: int) -> int:
+        """Return how much of an account's order is filled, in 1e-8 base."""
+
     def treasury_usdc(self) -> int:
         """Return the claim of the treasury, where fees go, in uUSDC."""
 

@@ -148,6 +148,7 @@ AFTER_END: list[tuple[str, Break]] = [
     ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0].update(status="SUBMITTED")),
     ("chain_against_ledger", lambda exchange: exchange.chain.usdc.update({ACCOUNTS["ann"]: 1})),
     ("chain_against_ledger", lambda exchange: exchange.chain.assets.clear()),
+    ("chain_against_ledger", lambda exchange: exchange.chain.filled.clear()),
     ("chain_against_ledger", lambda exchange: exchange.chain.positions.clear()),
     ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "treasury", 0)),
     ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "clearing", 0)),

@@ -1,0 +1,127 @@
+"""A run's tables as Parquet, one file each, written at its end: what `Run` and DuckDB read.
+
+Rows are the exchange's own, column by column; only what has no column type becomes JSON text, and
+the counts of a latency histogram share one column. Two tables are not the exchange's: `depth`,
+the book as it was published, and `latencies`, one row for each order or fill and hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sim.kernel.history import HistoryReader
+from sim.report.measures import HOPS, Measures
+from system.model import keys
+from system.model.keys import Item
+from system.model.units import NS
+
+FOLDER = "tables"
+FILES: Mapping[str, str] = {
+    keys.ORDERS: "orders",
+    keys.TRADES: "trades",
+    keys.POSITIONS: "positions",
+    keys.BALANCES: "balances",
+    keys.MARKETS: "markets",
+    keys.PRICES: "prices",
+    keys.STATS_INTRADAY: "stats_intraday",
+    keys.STATS_DAILY: "stats_daily",
+    keys.STATS_LIFETIME: "stats_lifetime",
+    keys.SETTLEMENTS: "settlements",
+    keys.MATCHER_LEASES: "leases",
+}
+"""File name of each table that a run keeps."""
+
+DEPTH_STEP_NS = 10 * NS
+_HISTOGRAM = "h_"
+_INT64 = 1 << 63
+
+
+def write_tables(
+    folder: Path, items: Callable[[str], Sequence[Item]], history: HistoryReader, measures: Measures
+) -> None:
+    """Write all tables of a finished run into `folder`/tables."""
+    target = folder / FOLDER
+    target.mkdir(parents=True, exist_ok=True)
+    for table, name in FILES.items():
+        _write(target / f"{name}.parquet", _columns(items(table)))
+    _write(target / "depth.parquet", _depth(history))
+    hops = [hop for hop in HOPS for _ in measures.samples[hop]]
+    took = [ns for hop in HOPS for ns in measures.samples[hop]]
+    _write(target / "latencies.parquet", {"hop": hops, "latency_ns": took})
+
+
+def _columns(rows: Sequence[Item]) -> dict[str, list[Any]]:
+    """Turn rows into columns; a missing attribute is null, a row's histogram one JSON text."""
+    plain = [_folded(row) for row in rows]
+    names = dict.fromkeys(name for row in plain for name in row)
+    columns = {name: [row.get(name) for row in plain] for name in names}
+    return {name: _typed(values) for name, values in columns.items()} or {"PK": [], "SK": []}
+
+
+def _folded(row: Item) -> Item:
+    counts = {name[2:]: count for name, count in row.items() if name.startswith(_HISTOGRAM)}
+    if not counts:
+        return row
+    folded = {name: value for name, value in row.items() if not name.startswith(_HISTOGRAM)}
+    return folded | {"latency_buckets": counts}
+
+
+def _typed(values: list[Any]) -> list[Any]:
+    """Keep a column of one simple type; make text of everything else, and of integers beyond 64 bits."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds <= {str} or kinds <= {bool}:
+        return values
+    if kinds <= {int}:
+        if all(value is None or -_INT64 <= value < _INT64 for value in values):
+            return values
+        return [None if value is None else str(value) for value in values]
+    return [value if value is None or isinstance(value, str) else _json(value) for value in values]
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value, default=_hex).decode()
+
+
+def _hex(value: Any) -> str:
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    raise TypeError(f"a table cannot keep {type(value).__name__}")
+
+
+def _depth(history: HistoryReader) -> dict[str, list[Any]]:
+    """Sample the published depth: at each step the newest message of each market so far."""
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("t_ns", "symbol", "side", "level", "price_e6", "qty_e8")
+    }
+    newest: dict[str, Mapping[str, Any]] = {}
+    due_ns = DEPTH_STEP_NS
+    for _, event in history.of_kind("publish", "end"):
+        while event["t"] >= due_ns:
+            _sample(columns, due_ns, newest)
+            due_ns += DEPTH_STEP_NS
+        for message in event.get("m", ()):
+            if message["kind"] == "depth":
+                newest[message["channel"].removeprefix("market.")] = message["data"]
+    _sample(columns, due_ns, newest)
+    return columns
+
+
+def _sample(columns: dict[str, list[Any]], t_ns: int, newest: Mapping[str, Mapping[str, Any]]) -> None:
+    for symbol, data in newest.items():
+        for side, levels in (("BUY", data["bids"]), ("SELL", data["asks"])):
+            for level, (price, qty) in enumerate(levels):
+                row: Iterable[Any] = (t_ns, symbol, side, level, int(price), int(qty))
+                for column, value in zip(columns.values(), row, strict=True):
+                    column.append(value)
+
+
+def _write(path: Path, columns: Mapping[str, list[Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    pq.write_table(table, path, compression="zstd")
