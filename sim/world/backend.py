@@ -31,10 +31,24 @@ class Backend(Protocol):
     """The state of one run. Records that it returns are shared: nobody changes them."""
 
     name: str
-    store: Store
-    queue: Queue
-    topic: Topic
-    lake: Lake
+
+    # read-only, so that a backend may have its own adapter there
+
+    @property
+    def store(self) -> Store:
+        """The tables, as the system sees them."""
+
+    @property
+    def queue(self) -> Queue:
+        """The FIFO queue of commands."""
+
+    @property
+    def topic(self) -> Topic:
+        """MarketUpdates."""
+
+    @property
+    def lake(self) -> Lake:
+        """The data lake."""
 
     def read_stream(self, table: str, consumer: str, limit: int, event_name: str = "") -> list[Record]:
         """Return the next AWS-shaped records after the consumer's cursor, which does not move.
