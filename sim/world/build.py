@@ -6,7 +6,6 @@ deployed, wallets that deposit on chain and are credited by the indexer, markets
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -52,7 +51,7 @@ class World:
         self.desks: list[Desk] = []
         self.blocks = 0
         self.chain: ChainWorld = open_chain(
-            scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures != "off"
+            scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures == "real"
         )
         self.backend: Backend | None = None
         try:
@@ -181,6 +180,10 @@ class World:
             if row["settlementStatus"] not in ("CONFIRMED", "SKIPPED")
         )
 
+    def drained(self) -> bool:
+        """Tell whether no message waits and nothing is under way but what schedules start."""
+        return self.cloud.idle()
+
     def close(self) -> None:
         """Stop the chain and give back the backend."""
         self.chain.close()
@@ -210,7 +213,3 @@ class Snapshot:
         if rows is None:
             rows = self._rows[table] = self._backend.scan(table)
         return rows
-
-
-Progress = Callable[[int, dict[str, int]], None]
-"""Called now and then with virtual ns since the start, and counts so far."""

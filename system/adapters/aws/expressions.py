@@ -91,5 +91,6 @@ def _holds(present: bool, held: Any, op: str, value: Any) -> bool:
         return (same_kind and held == value) == (op == "=")
     if not same_kind or isinstance(value, bool) or not isinstance(value, int | str | bytes):
         return False
-    order = (held > value) - (held < value)
-    return {"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[op]
+    if held == value:
+        return op in ("<=", ">=")
+    return bool(held < value) == (op in ("<", "<="))
