@@ -14,6 +14,7 @@ import orjson
 
 from sim.kernel.history import HistoryWriter
 from sim.kernel.links import Links
+from sim.kernel.meter import Meter
 from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
 from sim.kernel.plumbing import Event, Failed, Finish, Pipe, QueueReader, StreamReader
 from sim.kernel.timeline import Timeline
@@ -29,6 +30,10 @@ from system.wiring import Ports, System
 
 OnResponse = Callable[[dict[str, Any]], None]
 OnMessage = Callable[[bytes], None]
+
+
+STREAM_HOPS = {"archive": "stream -> archive", "settle": "stream -> settlement"}
+"""How a table's stream reaches each function."""
 
 
 class Function:
@@ -74,6 +79,7 @@ class Cloud:
         self.functions: dict[str, Function] = {}
         self._subscribers: Sequence[Function] = ()
         self.in_flight = 0
+        self.meter = Meter()
         self._build()
 
     # what the template says
@@ -81,7 +87,7 @@ class Cloud:
     def _build(self) -> None:
         template = self.template
         self.functions = {
-            function.logical_id: self._function(function.handler.rpartition(".")[2])
+            function.logical_id: self._function(function.name)
             for function in template.functions()
         }
         for mapping in template.event_source_mappings():
@@ -111,7 +117,7 @@ class Cloud:
                 mapping.logical_id,
                 mapping.source_table,
                 mapping.batch_size,
-                f"stream -> {_STREAM_HOPS[mapping.function]}",
+                STREAM_HOPS.get(function.name, "stream -> archive"),
                 mapping.window_s * NS,
                 invoke,
             )
@@ -218,7 +224,7 @@ class Cloud:
 
     def _run(self, function: Function, event: Event, finish: Finish, delay_ns: int) -> None:
         self.in_flight -= 1
-        result = self._call(function, event)
+        result = self.run_handler(function, event)
         records = event.get("Records")
         self.history.add(
             {
@@ -232,7 +238,7 @@ class Cloud:
         )
         finish(result)
 
-    def _call(self, function: Function, event: Event) -> Any:
+    def run_handler(self, function: Function, event: Event) -> Any:
         """Run a handler. A failed port fails the invocation, as Lambda would; a defect ends the run."""
         try:
             result = function.handler(event, None)
@@ -297,7 +303,7 @@ class Door:
         self.cloud = cloud
         self.env = cloud.timeline.env
         functions = cloud.template.functions()
-        by_handler = {function.handler.rpartition(".")[2]: function.logical_id for function in functions}
+        by_handler = {function.name: function.logical_id for function in functions}
         self._api = cloud.functions[by_handler["api"]]
         self._websocket = cloud.functions[by_handler["websocket"]]
         self._there = cloud.links["client -> api"]
@@ -328,12 +334,12 @@ class Door:
         )
         cloud.in_flight += 1
         delay_ns = self._there.draw() + self._api.delay.draw()
-        cloud.timeline.after(delay_ns, self._serve, event, on_response, who)
+        cloud.timeline.after(delay_ns, self._serve, event, on_response, who, delay_ns)
 
-    def _serve(self, event: Event, on_response: OnResponse | None, who: str) -> None:
+    def _serve(self, event: Event, on_response: OnResponse | None, who: str, took_ns: int) -> None:
         cloud = self.cloud
         cloud.in_flight -= 1
-        said = cloud._call(self._api, event)
+        said = cloud.run_handler(self._api, event)
         response = {"statusCode": 503, "headers": {}, "body": ""} if isinstance(said, Failed) else said
         cloud.history.add(
             {
@@ -345,7 +351,9 @@ class Door:
             }
         )
         if on_response is not None:
-            cloud.timeline.after(self._back.draw(), on_response, response)
+            back_ns = self._back.draw()
+            cloud.meter.note("order_to_response", took_ns + back_ns)
+            cloud.timeline.after(back_ns, on_response, response)
 
     def connect(self, connection_id: str, on_message: OnMessage) -> None:
         """Open a WebSocket: the $connect route."""

@@ -76,7 +76,7 @@ class World:
         )
         self.prices = OraclePrices(
             {
-                asset: process.path(self.dice.named("price", asset), scenario.start, scenario.duration)
+                asset: process.path(scenario.start, self.dice.named("price", asset))
                 for asset, process in scenario.prices.items()
             },
             scenario.start,

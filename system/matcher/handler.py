@@ -163,6 +163,7 @@ class _Batch:
             self._say(messages.state_change(seat.symbol, seat.mark.applied_seq, self.now_ns, state.value))
         else:
             order = order_from_item(command.item)
+            order.sequenced_ns = order.sequenced_ns or self.now_ns
             load_position(self.matcher.store, seat.engine, order.trader)
             self.first_time.add(uuid)
             self._steps(order, uuid)

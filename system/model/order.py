@@ -71,6 +71,7 @@ class Order(msgspec.Struct, kw_only=True):
     # sequenced
     status: str = PENDING
     seq: int = 0
+    sequenced_ns: int = 0  # when the matcher took it up
     leaves_e8: int = 0
     cum_qty_e8: int = 0
     cum_notional: int = 0
@@ -117,6 +118,7 @@ class Order(msgspec.Struct, kw_only=True):
             "hold": self.hold,
             "status": self.status,
             "seq": self.seq,
+            "sequenced_ns": self.sequenced_ns,
             "leaves_e8": self.leaves_e8,
             "cum_qty_e8": self.cum_qty_e8,
             "cum_notional": self.cum_notional,
@@ -130,6 +132,7 @@ class Order(msgspec.Struct, kw_only=True):
         return {
             "status": self.status,
             "seq": self.seq,
+            "sequenced_ns": self.sequenced_ns,
             "leaves_e8": self.leaves_e8,
             "cum_qty_e8": self.cum_qty_e8,
             "cum_notional": self.cum_notional,

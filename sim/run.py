@@ -1,0 +1,306 @@
+"""Run a scenario: build the world, let agents trade, drain, judge, write the folder."""
+
+from __future__ import annotations
+
+import gc
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from sim.invariants import INVARIANTS, Judge
+from sim.kernel.history import HistoryReader, HistoryWriter
+from sim.kernel.meter import Meter, statistic
+from sim.report.record import (
+    Failure,
+    Quantiles,
+    RunRecord,
+    ThresholdResult,
+    evidence_of,
+    failures_of,
+    write_record,
+)
+from sim.scenario.schema import Scenario
+from sim.scenario.thresholds import MEASURES, Threshold
+from sim.scenario.units import DURATION, SECOND_NS
+from sim.world.build import Snapshot, World
+from sim.world.business import business_digest
+from system.model import keys
+
+Progress = Callable[[int, dict[str, int]], None]
+"""Called now and then: virtual ns since the start, and counts so far."""
+
+LOOK_EVERY_NS = 60 * SECOND_NS
+"""How often the invariants are judged while agents trade."""
+
+DRAIN_STEP_NS = 10 * SECOND_NS
+DRAIN_LIMIT_NS = 900 * SECOND_NS
+PACKAGES = ("simpy", "boto3", "moto", "msgspec", "orjson", "coincurve", "web3")
+
+HELD, BROKEN, LIVENESS, THRESHOLD = 0, 1, 3, 4
+
+
+class RunResult(NamedTuple):
+    """What a run leaves: its record, and the folder when it was written."""
+
+    record: RunRecord
+    folder: Path | None
+
+    @property
+    def exit_code(self) -> int:
+        return self.record.exit_code
+
+
+class Timings:
+    """Wall-clock seconds by phase; they enter no digest."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def end(self, phase: str) -> None:
+        """Close the phase that began at the last call."""
+        now = time.perf_counter()
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._since
+        self._since = now
+
+
+def run(
+    scenario: Scenario,
+    *,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    expected: HistoryReader | None = None,
+    reproduce: str = "",
+    look_every_ns: int = LOOK_EVERY_NS,
+) -> RunResult:
+    """Run one scenario from its first to its last event.
+
+    Args:
+        out: the run's folder; None keeps the history in memory and writes nothing.
+        progress: called about once per virtual minute.
+        expected: an earlier history to compare with, event by event.
+        reproduce: the command line to print beside a failure.
+        look_every_ns: virtual time between two looks of the invariants.
+
+    Raises:
+        Divergence: `expected` was given and an event differs.
+        ProvisionError: a backend or chain could not be made.
+    """
+    timings = Timings()
+    if out is not None:
+        (out / "tables").mkdir(parents=True, exist_ok=True)
+        (out / "scenario.yaml").write_text(scenario.resolved_yaml(), encoding="utf-8")
+    history = HistoryWriter(out / "history.jsonl.zst" if out else None, expected, keep=out is None)
+    with history:
+        world = World(scenario, history)
+        try:
+            timings.end("build")
+            judge = Judge(None if scenario.expect.invariants == "all" else scenario.expect.invariants)
+            undrained, unsettled = _play(world, judge, progress, look_every_ns, timings)
+            history.add({"t": world.timeline.elapsed_ns, "e": "end"})
+            history.close()
+            judge.look(Snapshot(world, final=True, history=history.reader()))
+            timings.end("judge")
+            record = _record(world, judge, undrained, unsettled, timings, reproduce)
+            if out is not None:
+                _write_tables(world, out)
+                timings.end("write")
+        finally:
+            world.close()
+    if out is not None:
+        write_record(out, record)
+    return RunResult(record, out)
+
+
+def _play(
+    world: World, judge: Judge, progress: Progress | None, look_every_ns: int, timings: Timings
+) -> tuple[list[str], int]:
+    """Let time pass: first the agents', then until nothing is left to do; returns what is left."""
+    timeline, end_ns = world.timeline, world.scenario.duration
+    # Nearly everything that is made stays (rows, records); looking for cycles among it costs a third.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        while timeline.elapsed_ns < end_ns:
+            timeline.run_until(min(end_ns, timeline.elapsed_ns + look_every_ns))
+            timings.end("play")
+            if timeline.elapsed_ns < end_ns:
+                judge.look(Snapshot(world, final=False))
+                timings.end("judge")
+            if progress is not None:
+                progress(timeline.elapsed_ns, dict(world.history.counts))
+        limit_ns = end_ns + (world.scenario.expect.settled_within or DRAIN_LIMIT_NS)
+        while timeline.elapsed_ns < limit_ns:
+            timeline.run_until(min(limit_ns, timeline.elapsed_ns + DRAIN_STEP_NS))
+            if world.unsettled() == 0 and world.drained():
+                break
+        timings.end("drain")
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    return world.cloud.busy_parts(), world.unsettled()
+
+
+def _record(
+    world: World, judge: Judge, undrained: list[str], unsettled: int, timings: Timings, reproduce: str
+) -> RunRecord:
+    scenario = world.scenario
+    assert world.backend is not None
+    counts = _counts(world)
+    meter = _measure(world)
+    thresholds = {
+        str(threshold): _check(threshold, counts, meter) for threshold in scenario.expect.thresholds
+    }
+    failures = failures_of(judge.verdicts)
+    said = evidence_of(judge.verdicts, {name: rule.summary for name, rule in INVARIANTS.items()})
+    exit_code = HELD if said["verdict"] == "held" else BROKEN
+    if unsettled or undrained:
+        failures.append(_not_drained(scenario, undrained, unsettled))
+        exit_code = exit_code or LIVENESS
+    for text, result in thresholds.items():
+        if not result.held:
+            failures.append(Failure(what="threshold", where=scenario.scenario, expected=text, was=result.was))
+            exit_code = exit_code or THRESHOLD
+    return RunRecord(
+        scenario=scenario.scenario,
+        about=scenario.about,
+        seed=scenario.seed,
+        backend=scenario.backend,
+        chain=scenario.chain,
+        ingress=scenario.ingress,
+        interleaving=scenario.interleaving,
+        signatures=scenario.signatures,
+        commit=_commit(),
+        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        started=datetime.fromtimestamp(scenario.start // SECOND_NS, UTC).isoformat(),
+        virtual_s=world.timeline.elapsed_ns / SECOND_NS,
+        digest=world.history.digest,
+        business_digest=business_digest(world.backend),
+        unsettled=unsettled,
+        undrained=undrained,
+        thresholds=thresholds,
+        counts=counts,
+        latency_ms={name: _quantiles(meter, name) for name in meter.samples if meter.samples[name]},
+        timings={phase: round(seconds, 3) for phase, seconds in timings.seconds.items()},
+        failures=failures,
+        reproduce=reproduce or f"dexsim run {scenario.scenario} --seed {scenario.seed}",
+        exit_code=exit_code,  # type: ignore[arg-type]  # 0, 1, 3 or 4 by construction
+        **said,
+    )
+
+
+def _not_drained(scenario: Scenario, undrained: list[str], unsettled: int) -> Failure:
+    within = DURATION.format(scenario.expect.settled_within or DRAIN_LIMIT_NS)
+    return Failure(
+        what="liveness",
+        where=", ".join(undrained) or "settlement",
+        expected=f"everything settled and drained within {within} after the end",
+        was=f"{unsettled} trades not final on chain, busy: {', '.join(undrained) or 'nothing'}",
+    )
+
+
+def _counts(world: World) -> dict[str, int]:
+    """Count from the tables: the authority on what happened."""
+    assert world.backend is not None
+    orders = [row for row in world.backend.scan(keys.ORDERS) if row["orderType"] in ("LIMIT", "MARKET")]
+    commands = world.backend.scan(keys.ORDERS)
+    trades = world.backend.scan(keys.TRADES)
+    rejected = sum(desk.rejected for desk in world.desks)
+    sent = sum(desk.sent for desk in world.desks)
+    return {
+        "orders": sent,
+        "accepted": len(orders),
+        "rejected": rejected,
+        "cancels": sum(1 for row in commands if row["orderType"] == "CANCEL"),
+        "fills": len(trades),
+        "trades_settled": sum(1 for row in trades if row["settlementStatus"] == "CONFIRMED"),
+        "trades_unsettled": world.unsettled(),
+        "settlement_skipped": sum(1 for row in trades if row["settlementStatus"] == "SKIPPED"),
+        "batches": sum(1 for row in world.backend.scan(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")),
+        "blocks": world.blocks,
+        "lake_objects": len(world.backend.lake.list("")),
+        "events": world.history.count,
+        "volume": sum(row["notional"] for row in trades),
+        "fees": sum(row["maker_fee"] + row["taker_fee"] for row in trades),
+        "reject_share": rejected * 1_000_000 // sent if sent else 0,
+        "dead_letters": 0,
+        "bad_debt": 0,
+    }
+
+
+def _measure(world: World) -> Meter:
+    """Complete the kernel's samples by what the tables say."""
+    assert world.backend is not None
+    meter = world.cloud.meter
+    orders = world.backend.scan(keys.ORDERS)
+    meter.note_all(
+        "order_to_book",
+        [row["sequenced_ns"] - row["received_ns"] for row in orders if row.get("sequenced_ns")],
+    )
+    trades = world.backend.scan(keys.TRADES)
+    meter.note_all("order_to_fill", [row["latency_ns"] for row in trades])
+    settled = {
+        row["PK"]: row["confirmed_ns"]
+        for row in world.backend.scan(keys.SETTLEMENTS)
+        if row.get("confirmed_ns")
+    }
+    meter.note_all(
+        "fill_to_settled",
+        [
+            settled[pk] - row["ts_ns"]
+            for row in trades
+            if (pk := f"BATCH#{row.get('batch', 0):012d}") in settled
+        ],
+    )
+    return meter
+
+
+def _check(threshold: Threshold, counts: dict[str, int], meter: Meter) -> ThresholdResult:
+    unit = MEASURES[threshold.measure].unit
+    if threshold.statistic == "value":
+        value: float = counts[threshold.measure]
+        return ThresholdResult(held=threshold.holds(value), was=f"{value} {unit}")
+    samples = meter.samples.get(threshold.measure)
+    if not samples:
+        return ThresholdResult(held=False, was="no sample")
+    value = statistic(samples, threshold.statistic)
+    was = f"{value / 1e6:.3f} ms" if unit == "ns" else f"{value} {unit}"
+    return ThresholdResult(held=threshold.holds(value), was=was)
+
+
+def _quantiles(meter: Meter, name: str) -> Quantiles:
+    samples = meter.samples[name]
+    ms = {which: round(statistic(samples, which) / 1e6, 3) for which in ("p50", "p95", "p99", "max")}
+    return Quantiles(**ms, count=len(samples))
+
+
+def _write_tables(world: World, out: Path) -> None:
+    from sim.report.tables import write_tables
+
+    assert world.backend is not None
+    write_tables(world.backend, out / "tables")
+
+
+def _commit() -> str:
+    """Return the checkout's commit, "" when this is no checkout."""
+    here = Path(__file__).parent
+    try:
+        said = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.strip()
+
+
