@@ -1,0 +1,204 @@
+"""The contracts themselves on Anvil, behind the handles that the model has too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sim.invariants.state import ChainPosition
+from sim.world import deploy
+from sim.world.anvil import Anvil
+from sim.world.chain_world import Funding
+from sim.world.deploy import OPERATOR_KEY, Deployment, Step, call
+from system.adapters.evm.chain import LOCAL_FEES, Contracts, EvmChain
+from system.adapters.evm.transaction import Fees, sign_transaction
+from system.model.errors import ProvisionError
+from system.model.market import MarketSpec
+from system.model.typed_data import Domain, address_of
+from system.ports.chain import Chain
+
+MAX_UINT256 = (1 << 256) - 1
+AGENT_WEI = 10**20
+SEND_AT_ONCE = 200  # transactions in one request
+
+
+class Sending(NamedTuple):
+    """A step and who takes it."""
+
+    private_key: bytes
+    step: Step
+
+
+class AnvilWorld:
+    """Implements ChainWorld on an Anvil of its own."""
+
+    name = "anvil"
+
+    def __init__(self, start_s: int) -> None:
+        self.anvil = Anvil(start_s)
+        self._rpc = self.anvil.rpc
+        self._timestamp_s = start_s
+        self._where = deploy.predict(())
+        self._markets: dict[str, bytes] = {}
+
+    # ---- set-up
+
+    def deploy(self, markets: Sequence[MarketSpec], synths: Sequence[str] = ()) -> Deployment:
+        """Put everything on chain in one block."""
+        self._where = deploy.predict(deploy.synths_of(markets, synths))
+        self._set_up([Sending(deploy.DEPLOYER_KEY, s) for s in deploy.deployment_steps(self._where, markets)])
+        self._markets = {market.symbol: deploy.instrument_id(market) for market in markets}
+        return self._where
+
+    def list_market(self, market: MarketSpec) -> None:
+        """List one more market, and its synth when that is new."""
+        steps: list[Step] = []
+        for synth in deploy.synths_of([market]):
+            if synth not in self._where.synths:
+                self._where.synths[synth] = token = deploy.predict([synth]).synths[synth]
+                steps += deploy.synth_steps(self._where, synth, token)
+        steps.append(deploy.market_step(self._where, market))
+        self._set_up([Sending(deploy.DEPLOYER_KEY, step) for step in steps])
+        self._markets[market.symbol] = deploy.instrument_id(market)
+
+    def fund(self, accounts: Sequence[Funding]) -> None:
+        """Mint and approve in one block, deposit in the next."""
+        where = self._where
+        self._rpc.batch([("anvil_setBalance", (account, hex(AGENT_WEI))) for _, account, _ in accounts])
+        prepare: list[Sending] = []
+        deposits: list[Sending] = []
+        for private_key, account, funds in accounts:
+            for asset, amount in funds.items():
+                token = where.tokens[asset]
+                minter = deploy.DEPLOYER_KEY if token == where.usdc else deploy.RESERVE_KEY
+                mint = call("mint(address,uint256)", account, amount)
+                approve = call("approve(address,uint256)", where.vault, MAX_UINT256)
+                deposit = call("deposit(address,uint256)", token, amount)
+                prepare.append(Sending(minter, Step(f"mint {asset} for {account}", token, mint)))
+                prepare.append(Sending(private_key, Step(f"approve {asset} by {account}", token, approve)))
+                deposits.append(
+                    Sending(private_key, Step(f"deposit {asset} by {account}", where.vault, deposit))
+                )
+        self._set_up(prepare)
+        self._set_up(deposits)
+
+    def _set_up(self, sendings: Sequence[Sending]) -> None:
+        """Send all, mine them into one block, and make sure that each succeeded."""
+        hashes = self._send(sendings)
+        self.mine_next()
+        found = self._rpc.call("eth_getBlockReceipts", "latest")
+        failed = {receipt["transactionHash"] for receipt in found if receipt["status"] != "0x1"}
+        mined = {receipt["transactionHash"] for receipt in found}
+        for tx_hash, sending in zip(hashes, sendings, strict=True):
+            if tx_hash in failed or tx_hash not in mined:
+                problem = "reverted" if tx_hash in failed else "was not mined"
+                raise ProvisionError(sending.step.about, "transaction", "anvil", problem)
+
+    def _send(self, sendings: Sequence[Sending]) -> list[str]:
+        """Sign and send; Anvil mines by the maximum fee, which fixes the order whatever arrives first."""
+        senders = {sending.private_key: address_of(sending.private_key) for sending in sendings}
+        counts = self._rpc.batch([("eth_getTransactionCount", (who, "pending")) for who in senders.values()])
+        nonces = {key: int(count, 16) for key, count in zip(senders, counts, strict=True)}
+        prepared = []
+        for place, (private_key, step) in enumerate(sendings):
+            prepared.append(
+                sign_transaction(
+                    private_key,
+                    chain_id=self._where.chain_id,
+                    nonce=nonces[private_key],
+                    fees=Fees(LOCAL_FEES.max_fee + len(sendings) - place, LOCAL_FEES.priority_fee),
+                    gas=step.gas,
+                    to=step.to,
+                    data=step.data,
+                )
+            )
+            nonces[private_key] += 1
+        for start in range(0, len(prepared), SEND_AT_ONCE):
+            part = prepared[start : start + SEND_AT_ONCE]
+            self._rpc.batch([("eth_sendRawTransaction", ("0x" + tx.raw.hex(),)) for tx in part])
+        return [tx.tx_hash for tx in prepared]
+
+    # ---- the course of things
+
+    def cancel(self, private_key: bytes, nonce: int) -> None:
+        """Send Settlement.cancel by the account itself."""
+        data = call("cancel(uint64)", nonce)
+        self._send([Sending(private_key, Step("cancel", self._where.settlement, data))])
+
+    def cancel_up_to(self, private_key: bytes, min_nonce: int) -> None:
+        """Send Settlement.cancelUpTo by the account itself."""
+        data = call("cancelUpTo(uint64)", min_nonce)
+        self._send([Sending(private_key, Step("cancelUpTo", self._where.settlement, data))])
+
+    def mine(self, timestamp_s: int) -> int:
+        """Mine one block; returns how many transactions it has."""
+        if timestamp_s < self._timestamp_s:
+            raise ValueError(f"timestamp: expected at least {self._timestamp_s}, was {timestamp_s}")
+        self.anvil.mine(timestamp_s)
+        self._timestamp_s = timestamp_s
+        return int(self._rpc.call("eth_getBlockTransactionCountByNumber", "latest"), 16)
+
+    def mine_next(self) -> int:
+        """Mine one block at the last block's timestamp."""
+        return self.mine(self._timestamp_s)
+
+    def reorg(self, depth: int) -> None:
+        """Replace the last blocks by empty ones, and empty the pool.
+
+        Anvil keeps waiting transactions whose nonces are now too high, and loses them at the next block.
+        """
+        self._rpc.call("anvil_reorg", depth, [])
+        self._rpc.call("anvil_dropAllTransactions")
+
+    def chain(self, operator_key: bytes = OPERATOR_KEY) -> Chain:
+        """Return the port over JSON-RPC."""
+        where = self._where
+        contracts = Contracts(where.chain_id, where.settlement, where.vault, where.assets)
+        return EvmChain(self._rpc, operator_key, contracts)
+
+    # ---- views
+
+    def domain(self) -> Domain:
+        """Return the domain in which orders are signed."""
+        return self._where.domain
+
+    def vault_usdc(self) -> int:
+        """Return USDC.balanceOf(vault)."""
+        return self._number(self._where.usdc, "balanceOf(address)", self._where.vault)
+
+    def usdc_of(self, account: str) -> int:
+        """Return an account's claim on the Vault."""
+        return self._number(self._where.vault, "usdcOf(address)", account)
+
+    def asset_of(self, account: str, asset: str) -> int:
+        """Return an account's units of a synth."""
+        return self._number(self._where.vault, "assetOf(address,address)", account, self._where.synths[asset])
+
+    def position_of(self, account: str, symbol: str) -> ChainPosition:
+        """Return Clearing's (size, cost, margin)."""
+        data = self._view(self._where.clearing, "positionOf(address,bytes32)", account, self._markets[symbol])
+        size, cost, margin = (int.from_bytes(data[at : at + 32], signed=at < 64) for at in (0, 32, 64))
+        return ChainPosition(size, cost, margin)
+
+    def filled_of(self, account: str, nonce: int) -> int:
+        """Return the quantity settled under an order nonce."""
+        return self._number(self._where.settlement, "filled(address,uint64)", account, nonce)
+
+    def treasury_usdc(self) -> int:
+        """Return what the treasury got in fees."""
+        return self.usdc_of(self._where.treasury)
+
+    def clearing_usdc(self) -> int:
+        """Return what lies with Clearing."""
+        return self.usdc_of(self._where.clearing)
+
+    def _number(self, contract: str, signature: str, *arguments: Any) -> int:
+        return int.from_bytes(self._view(contract, signature, *arguments))
+
+    def _view(self, contract: str, signature: str, *arguments: Any) -> bytes:
+        request = {"to": contract, "data": "0x" + call(signature, *arguments).hex()}
+        return bytes.fromhex(self._rpc.call("eth_call", request, "latest")[2:])
+
+    def close(self) -> None:
+        """Stop Anvil."""
+        self.anvil.close()

@@ -1,0 +1,348 @@
+"""A chain in this process: blocks, a pool of waiting transactions, receipts, reorganisations.
+
+It executes the Python reference of the contracts and is the default chain of sweeps: settling a
+fill costs some ten microseconds here and four hundred on Anvil. Addresses, calldata, the hash
+chain of batches, block heights and receipts are those of Anvil; block hashes, transaction hashes
+and gas are not, and no business depends on them.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import NamedTuple
+
+from sim.invariants.state import ChainPosition
+from sim.world import deploy
+from sim.world.calldata import decode_batch
+from sim.world.chain_world import Funding
+from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
+from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
+from sim.world.model_settlement import Batch, settle
+from system.adapters.evm import abi
+from system.model.errors import ChainReverted, Unavailable
+from system.model.market import MarketSpec
+from system.model.typed_data import Domain, address_bytes, address_of, keccak
+from system.ports.chain import Chain, ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
+
+REORG_DEPTH = 128
+"""How many blocks back a reorganisation can go."""
+PREPARED_KEPT = 1024
+"""Decoded batches kept between signing and mining; others are decoded again from their bytes."""
+
+_ENVELOPE = struct.Struct(">6s20sQ32s")
+_MAGIC = b"model\0"
+
+
+class _Block(NamedTuple):
+    hash: str
+    timestamp_s: int
+    tx_hashes: list[str]
+    deposits: list[DepositSeen]
+    journal: Journal
+
+
+class _Waiting(NamedTuple):
+    tx_hash: str
+    sender: str
+    batch: Batch
+
+
+class ModelChain:
+    """Implements ChainWorld without contracts.
+
+    Args:
+        start_s: timestamp of block 0, Unix seconds.
+        verify_signatures: whether Settlement checks them; off for runs whose orders are not signed.
+    """
+
+    name = "model"
+
+    def __init__(self, start_s: int, *, verify_signatures: bool = True) -> None:
+        self._verify_signatures = verify_signatures
+        self._timestamp_s = start_s
+        self._where = deploy.predict(())
+        self._books = self._new_books()
+        self._instruments: dict[str, bytes] = {}
+        self._nonces: dict[str, int] = {}
+        self._pool: dict[str, dict[int, _Waiting]] = {}
+        self._errands: list[Callable[[int], None]] = []  # the traders' own transactions
+        self._prepared: dict[str, _Waiting] = {}
+        self._receipts: dict[str, Receipt] = {}
+        self._generation = 0  # counts reorganisations, so that a block mined anew has a new hash
+        self._closed = False
+        self._blocks = [_Block(self._block_hash("", 0, start_s), start_s, [], [], [])]
+
+    def _new_books(self) -> Books:
+        where = self._where
+        return Books(where.treasury, where.clearing, where.domain, verify_signatures=self._verify_signatures)
+
+    # ---- set-up
+
+    def deploy(self, markets: Sequence[MarketSpec], synths: Sequence[str] = ()) -> Deployment:
+        """Know all addresses and list the markets, in one block."""
+        self._where = deploy.predict(deploy.synths_of(markets, synths))
+        self._books = self._new_books()
+        for market in markets:
+            self._list(market)
+        self.mine_next()
+        return self._where
+
+    def list_market(self, market: MarketSpec) -> None:
+        """List one more market, and its synth when that is new."""
+        self._where.synths.update(deploy.predict(deploy.synths_of([market])).synths)
+        self._list(market)
+        self.mine_next()
+
+    def _list(self, market: MarketSpec) -> None:
+        kind, im_ppm, synth = deploy.instrument_terms(self._where.synths, market)
+        instrument_id = deploy.instrument_id(market)
+        asset = market.base if synth != deploy.ZERO_ADDRESS else ""
+        self._books.set(self._books.instruments, instrument_id, Instrument(kind, im_ppm, asset))
+        self._instruments[market.symbol] = instrument_id
+
+    def fund(self, accounts: Sequence[Funding]) -> None:
+        """Mint and approve in one block, of which nothing is seen; deposit in the next."""
+        self.mine_next()
+        deposits = [
+            (account, asset, amount) for _, account, funds in accounts for asset, amount in funds.items()
+        ]
+        for account, asset, amount in deposits:
+            if asset not in self._where.tokens:
+                raise KeyError(asset)
+            self._books.deposit(account, asset, amount)
+        self._mine(self._timestamp_s, deposits)
+
+    def cancel(self, private_key: bytes, nonce: int) -> None:
+        """Let an account cancel one nonce in the next block."""
+        account = address_of(private_key)
+        self._errands.append(lambda now_s: self._books.cancel(account, nonce, now_s + deploy.CANCEL_DELAY_S))
+
+    def cancel_up_to(self, private_key: bytes, min_nonce: int) -> None:
+        """Let an account raise its floor in the next block."""
+        account = address_of(private_key)
+        self._errands.append(
+            lambda now_s: self._books.cancel_up_to(account, min_nonce, now_s, now_s + deploy.CANCEL_DELAY_S)
+        )
+
+    # ---- blocks
+
+    def mine(self, timestamp_s: int) -> int:
+        """Mine one block; returns how many transactions it has."""
+        return self._mine(timestamp_s, ())
+
+    def mine_next(self) -> int:
+        """Mine one block at the last block's timestamp."""
+        return self.mine(self._timestamp_s)
+
+    def _mine(self, timestamp_s: int, deposits: Sequence[tuple[str, str, int]]) -> int:
+        if timestamp_s < self._timestamp_s:
+            raise ValueError(f"timestamp: expected at least {self._timestamp_s}, was {timestamp_s}")
+        self._timestamp_s = timestamp_s
+        number = len(self._blocks)
+        block_hash = self._block_hash(self._blocks[-1].hash, number, timestamp_s)
+        for errand in self._errands:
+            errand(timestamp_s)
+        count = len(self._errands) + len(deposits)
+        self._errands = []
+        tx_hashes = self._execute_pool(number, block_hash, timestamp_s)
+        # On Anvil each deposit logs the token's Transfer first.
+        seen = [
+            DepositSeen(number, block_hash, 2 * place + 1, account, asset, amount)
+            for place, (account, asset, amount) in enumerate(deposits)
+        ]
+        journal = self._books.take_journal()
+        self._blocks.append(_Block(block_hash, timestamp_s, tx_hashes, seen, journal))
+        if number > REORG_DEPTH:
+            self._blocks[number - REORG_DEPTH].journal.clear()
+        return count + len(tx_hashes)
+
+    def _block_hash(self, parent: str, number: int, timestamp_s: int) -> str:
+        text = f"{parent}:{number}:{timestamp_s}:{self._generation}"
+        return "0x" + blake2b(text.encode(), digest_size=32).hexdigest()
+
+    def _execute_pool(self, number: int, block_hash: str, timestamp_s: int) -> list[str]:
+        """Execute what is next of every sender; a gap in the nonces keeps the rest waiting."""
+        tx_hashes: list[str] = []
+        for sender, waiting in self._pool.items():
+            nonce = self._nonces.get(sender, 0)
+            while nonce in waiting:
+                tx = waiting.pop(nonce)
+                nonce += 1
+                error, skipped = self._execute(tx, timestamp_s)
+                self._receipts[tx.tx_hash] = Receipt(
+                    tx.tx_hash, number, block_hash, not error, error, 0, skipped
+                )
+                tx_hashes.append(tx.tx_hash)
+                self._prepared.pop(tx.tx_hash, None)
+            if nonce != self._nonces.get(sender, 0):
+                self._books.set(self._nonces, sender, nonce)
+        return tx_hashes
+
+    def _execute(self, tx: _Waiting, timestamp_s: int) -> tuple[str, tuple[tuple[int, str], ...]]:
+        if tx.sender != OPERATOR:
+            return "AccessControlUnauthorizedAccount", ()
+        try:
+            return "", tuple(settle(self._books, tx.batch, timestamp_s))
+        except Revert as revert:
+            return revert.args[0], ()
+
+    def reorg(self, depth: int) -> None:
+        """Replace the last blocks by empty ones, and empty the pool."""
+        if not 0 < depth < len(self._blocks) or depth > REORG_DEPTH:
+            raise ValueError(f"depth: expected 1 to {min(len(self._blocks) - 1, REORG_DEPTH)}, was {depth}")
+        self._generation += 1
+        self._pool.clear()
+        self._errands.clear()
+        for _ in range(depth):
+            block = self._blocks.pop()
+            play_back(block.journal)
+            for tx_hash in block.tx_hashes:
+                del self._receipts[tx_hash]
+        parent = self._blocks[-1]
+        for _ in range(depth):
+            number = len(self._blocks)
+            parent = _Block(
+                self._block_hash(parent.hash, number, parent.timestamp_s), parent.timestamp_s, [], [], []
+            )
+            self._blocks.append(parent)
+
+    # ---- the port
+
+    def chain(self, operator_key: bytes = OPERATOR_KEY) -> Chain:
+        """Return the port of the system."""
+        return _OperatorsView(self, address_of(operator_key))
+
+    def prepare(self, sender: str, nonce: int, batch: Batch, calldata: bytes) -> PreparedTx:
+        """Put a batch in an envelope; its name covers the calldata through the head of the hash chain."""
+        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, batch.head)
+        tx = PreparedTx("0x" + keccak(envelope).hex(), envelope + calldata, nonce)
+        if len(self._prepared) >= PREPARED_KEPT:
+            del self._prepared[next(iter(self._prepared))]
+        self._prepared[tx.tx_hash] = _Waiting(tx.tx_hash, sender, batch)
+        return tx
+
+    def accept(self, tx: PreparedTx) -> None:
+        """Take a transaction into the pool, as a node does."""
+        if tx.tx_hash in self._receipts:
+            return
+        waiting = self._prepared.get(tx.tx_hash) or _unpack(tx)
+        if tx.nonce < self._nonces.get(waiting.sender, 0):
+            raise ChainReverted("NonceTooLow", (tx.nonce,))
+        known = self._pool.setdefault(waiting.sender, {}).setdefault(tx.nonce, waiting)
+        if known.tx_hash != tx.tx_hash:
+            raise ChainReverted("NonceTaken", (tx.nonce,))
+
+    def pending_nonce(self, sender: str) -> int:
+        """Return the sender's next nonce after everything that waits without a gap."""
+        nonce = self._nonces.get(sender, 0)
+        waiting = self._pool.get(sender, {})
+        while nonce in waiting:
+            nonce += 1
+        return nonce
+
+    def seen(self) -> tuple[list[_Block], dict[str, Receipt], Books]:
+        """Return what a node can be asked about; raises Unavailable when the chain is closed."""
+        if self._closed:
+            raise Unavailable("the model chain is closed")
+        return self._blocks, self._receipts, self._books
+
+    # ---- views
+
+    def domain(self) -> Domain:
+        """Return the domain in which orders are signed."""
+        return self._where.domain
+
+    def vault_usdc(self) -> int:
+        """Return USDC.balanceOf(vault)."""
+        return self._books.totals["usdc"]
+
+    def usdc_of(self, account: str) -> int:
+        """Return an account's claim on the Vault."""
+        return self._books.usdc_of(account)
+
+    def asset_of(self, account: str, asset: str) -> int:
+        """Return an account's units of a synth."""
+        return self._books.assets.get((asset, account), 0)
+
+    def position_of(self, account: str, symbol: str) -> ChainPosition:
+        """Return (size, cost, margin)."""
+        key = (account, self._instruments[symbol])
+        return ChainPosition(*self._books.positions.get(key, NO_POSITION))
+
+    def filled_of(self, account: str, nonce: int) -> int:
+        """Return the quantity settled under an order nonce."""
+        return self._books.filled.get((account, nonce), 0)
+
+    def treasury_usdc(self) -> int:
+        """Return what the treasury got in fees."""
+        return self.usdc_of(self._where.treasury)
+
+    def clearing_usdc(self) -> int:
+        """Return what lies with Clearing."""
+        return self.usdc_of(self._where.clearing)
+
+    def close(self) -> None:
+        """From now on nobody answers."""
+        self._closed = True
+
+
+class _OperatorsView:
+    """Implements system.ports.chain.Chain over a ModelChain, for one operator."""
+
+    def __init__(self, world: ModelChain, operator: str) -> None:
+        self._world = world
+        self._operator = operator
+
+    def block_number(self) -> int:
+        blocks, _, _ = self._world.seen()
+        return len(blocks) - 1
+
+    def next_nonce(self) -> int:
+        self._world.seen()
+        return self._world.pending_nonce(self._operator)
+
+    def settled_head(self) -> tuple[int, bytes]:
+        _, _, books = self._world.seen()
+        return books.totals["batch"], books.heads["head"]
+
+    def prepare_batch(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+    ) -> tuple[PreparedTx, bytes]:
+        calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
+        head = abi.head_after(prev_hash, batch_id, calldata)
+        batch = Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head)
+        return self._world.prepare(self._operator, nonce, batch, calldata), head
+
+    def send(self, tx: PreparedTx) -> None:
+        self._world.seen()
+        self._world.accept(tx)
+
+    def receipt(self, tx_hash: str) -> Receipt | None:
+        _, receipts, _ = self._world.seen()
+        return receipts.get(tx_hash)
+
+    def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
+        blocks, _, _ = self._world.seen()
+        if from_block > to_block:
+            return []
+        if to_block >= len(blocks):
+            raise Unavailable(f"deposits up to block {to_block}: the chain is at {len(blocks) - 1}")
+        return [deposit for block in blocks[from_block : to_block + 1] for deposit in block.deposits]
+
+
+def _lower(order: SignedOrder) -> SignedOrder:
+    """Addresses are keys here, and a checksummed one is the same account."""
+    return order if order.account.islower() else order._replace(account=order.account.lower())
+
+
+def _unpack(tx: PreparedTx) -> _Waiting:
+    """Read a transaction from its bytes alone, as a node does."""
+    magic, sender, nonce, _ = _ENVELOPE.unpack_from(tx.raw)
+    calldata = tx.raw[_ENVELOPE.size :]
+    if magic != _MAGIC or nonce != tx.nonce:
+        raise ChainReverted("Refused", ("not a transaction of the model chain",))
+    batch = decode_batch(calldata)
+    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, batch.head)
+    return _Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), batch)

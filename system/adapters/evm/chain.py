@@ -1,0 +1,194 @@
+"""The settlement tier's chain, spoken in raw JSON-RPC (steps 9 and 10 of the walk).
+
+Nothing is estimated and nothing is asked before signing: the gas limit follows from the size of
+the batch, the nonce is given, so a batch is signed once, stored, and may be sent any number of times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from system.adapters.evm import abi
+from system.adapters.evm.rpc import JsonRpc, RpcError, result_of
+from system.adapters.evm.transaction import Fees, sign_transaction
+from system.model.errors import ChainReverted, Unavailable
+from system.model.typed_data import address_of
+from system.ports.chain import ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
+
+GWEI = 10**9
+LOCAL_FEES = Fees(max_fee=100 * GWEI, priority_fee=1)
+
+# Measured on the worst case, every order and account new: see benchmarks/signing and contracts/README.md.
+BATCH_GAS = 400_000
+ORDER_GAS = 60_000
+FILL_GAS = 180_000
+
+# How nodes say that they have this transaction already (geth, erigon, nethermind, anvil).
+_KNOWN = ("already known", "already imported", "already exists", "known transaction")
+_NONCE_TOO_LOW = ("nonce too low", "nonce is too low", "nonce_too_low", "old nonce")
+_NONCE_TAKEN = ("underpriced", "replacement")
+
+
+class Contracts(NamedTuple):
+    """Where things are on one chain. `assets` maps the address of USDC and of every synth to its name."""
+
+    chain_id: int
+    settlement: str
+    vault: str
+    assets: Mapping[str, str]
+
+
+class EvmChain:
+    """Implements system.ports.chain.Chain for one operator key."""
+
+    def __init__(
+        self, rpc: JsonRpc, operator_key: bytes, contracts: Contracts, fees: Fees = LOCAL_FEES
+    ) -> None:
+        self._rpc = rpc
+        self._key = operator_key
+        self._operator = address_of(operator_key)
+        self._contracts = contracts
+        self._fees = fees
+
+    def block_number(self) -> int:
+        """Return the height of the head."""
+        return int(self._rpc.call("eth_blockNumber"), 16)
+
+    def next_nonce(self) -> int:
+        """Return the operator's next transaction nonce, pending ones included."""
+        return int(self._rpc.call("eth_getTransactionCount", self._operator, "pending"), 16)
+
+    def settled_head(self) -> tuple[int, bytes]:
+        """Return (last batch id, head of the hash chain), both as of one block."""
+        height = self._rpc.call("eth_blockNumber")
+        settlement = self._contracts.settlement
+        calls = [
+            ("eth_call", ({"to": settlement, "data": "0x" + name.hex()}, height))
+            for name in (abi.LAST_BATCH_ID, abi.HEAD)
+        ]
+        last_batch_id, head = self._rpc.batch(calls)
+        return int(last_batch_id, 16), bytes.fromhex(head[2:])
+
+    def prepare_batch(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+    ) -> tuple[PreparedTx, bytes]:
+        """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
+        calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
+        tx = sign_transaction(
+            self._key,
+            chain_id=self._contracts.chain_id,
+            nonce=nonce,
+            fees=self._fees,
+            gas=BATCH_GAS + ORDER_GAS * len(orders) + FILL_GAS * len(fills),
+            to=self._contracts.settlement,
+            data=calldata,
+        )
+        return tx, abi.head_after(prev_hash, batch_id, calldata)
+
+    def send(self, tx: PreparedTx) -> None:
+        """Send a prepared transaction; sending a known one again is no error.
+
+        Raises:
+            ChainReverted: ("NonceTooLow", nonce) when another transaction with this nonce was mined,
+                ("NonceTaken", nonce) when another one waits; or the node refused for its own reason.
+        """
+        try:
+            self._rpc.call("eth_sendRawTransaction", "0x" + tx.raw.hex())
+        except RpcError as refusal:
+            message = str(refusal.args[1]).lower()
+            if any(words in message for words in _KNOWN) or self._is_known(tx.tx_hash):
+                return
+            if any(words in message for words in _NONCE_TOO_LOW):
+                raise ChainReverted("NonceTooLow", (tx.nonce,)) from None
+            if any(words in message for words in _NONCE_TAKEN):
+                raise ChainReverted("NonceTaken", (tx.nonce,)) from None
+            raise ChainReverted("Refused", (message,)) from None
+
+    def _is_known(self, tx_hash: str) -> bool:
+        return self._rpc.call("eth_getTransactionByHash", tx_hash) is not None
+
+    def receipt(self, tx_hash: str) -> Receipt | None:
+        """Return the receipt when mined on the canonical chain, else None."""
+        found = self._rpc.call("eth_getTransactionReceipt", tx_hash)
+        if found is None or found["blockNumber"] is None:
+            return None
+        success = int(found["status"], 16) == 1
+        return Receipt(
+            tx_hash=tx_hash,
+            block_number=int(found["blockNumber"], 16),
+            block_hash=found["blockHash"],
+            success=success,
+            error="" if success else self._revert_reason(tx_hash, found)[0],
+            gas_used=int(found["gasUsed"], 16),
+            skipped=self._skipped(found["logs"]),
+        )
+
+    def _skipped(self, logs: list[dict[str, Any]]) -> tuple[tuple[int, str], ...]:
+        skipped = []
+        for log in logs:
+            if log["topics"][0] == abi.FILL_SKIPPED and log["address"].lower() == self._contracts.settlement:
+                data = bytes.fromhex(log["data"][2:])
+                skipped.append((int.from_bytes(data[:32]), abi.error_name(data[32:36])))
+        return tuple(skipped)
+
+    def _revert_reason(self, tx_hash: str, receipt: dict[str, Any]) -> tuple[str, tuple[int | str, ...]]:
+        """Name the error of a mined transaction: receipts do not carry it, so it is run again.
+
+        A trace runs it exactly where it stood. A node that does not trace runs it on top of the block before,
+        which is the same unless an earlier transaction of its block mattered.
+        """
+        try:
+            trace = self._rpc.call("debug_traceTransaction", tx_hash, {"tracer": "callTracer"})
+            return abi.decode_error(bytes.fromhex(trace.get("output", "0x")[2:]))
+        except RpcError:
+            pass
+        tx = self._rpc.call("eth_getTransactionByHash", tx_hash)
+        before = hex(int(receipt["blockNumber"], 16) - 1)
+        call = {"from": tx["from"], "to": tx["to"], "data": tx["input"], "gas": tx["gas"]}
+        try:
+            self._rpc.call("eth_call", call, before)
+        except RpcError as refusal:
+            return abi.decode_error(_revert_data(refusal))
+        return "Reverted", ()
+
+    def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
+        """Return the Vault's deposits in these blocks, inclusive, in order.
+
+        Raises:
+            Unavailable: this node does not know all of these blocks yet. Many nodes then answer with what
+                they have, and behind one URL there may be several: a deposit would be missed.
+        """
+        if from_block > to_block:
+            return []
+        query = {
+            "address": self._contracts.vault,
+            "topics": [abi.DEPOSIT],
+            "fromBlock": hex(from_block),
+            "toBlock": hex(to_block),
+        }
+        height, logs = self._rpc.answers([("eth_blockNumber", ()), ("eth_getLogs", (query,))])
+        if int(result_of(height), 16) < to_block:
+            raise Unavailable(f"deposits up to block {to_block}: the node is at {int(result_of(height), 16)}")
+        found = [self._deposit(log) for log in result_of(logs) if not log.get("removed", False)]
+        found.sort(key=lambda deposit: (deposit.block_number, deposit.log_index))
+        return found
+
+    def _deposit(self, log: dict[str, Any]) -> DepositSeen:
+        token = "0x" + log["topics"][2][-40:].lower()
+        return DepositSeen(
+            block_number=int(log["blockNumber"], 16),
+            block_hash=log["blockHash"],
+            log_index=int(log["logIndex"], 16),
+            account="0x" + log["topics"][1][-40:].lower(),
+            asset=self._contracts.assets.get(token, token),
+            amount=int(log["data"][2:66], 16),
+        )
+
+
+def _revert_data(refusal: RpcError) -> bytes:
+    """Return the revert data of an eth_call; nodes put it in `data` or one level deeper."""
+    data = refusal.args[2]
+    if isinstance(data, dict):
+        data = data.get("data", "")
+    return bytes.fromhex(data[2:]) if isinstance(data, str) and data[:2] == "0x" else b""
