@@ -181,13 +181,10 @@ def _all_links(value: object) -> object:
     """Lay the file's links over the defaults, so that a resolved scenario names every one."""
     if not isinstance(value, dict):
         return value
-    given = {
-        " -> ".join(part.strip() for part in str(name).split("->")): link for name, link in value.items()
-    }
-    for name in given:
+    for name in value:
         if name not in LINKS:
-            raise Misfit((name,), f"no link `{name}`", suggest(name, LINKS))
-    return {name: given.get(name) or _default_link(usual) for name, usual in LINKS.items()}
+            raise Misfit((name,), f"no link `{name}`", suggest(str(name), LINKS))
+    return {name: value.get(name) or _default_link(usual) for name, usual in LINKS.items()}
 
 
 def _default_link(usual: Delay) -> Link:

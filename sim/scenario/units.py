@@ -64,7 +64,7 @@ class Dimension(NamedTuple):
         """Write smallest units in the unit that needs the fewest digits; the text reads back exactly.
 
         >>> DURATION.format(7_200 * 10**9), SHARE.format(6_000), RATE.format(6_307_200 * 10**6)
-        ('2 h', '60 bps', '0.2 /s')
+        ('2 h', '60 bps', '12 /min')
         """
         texts: list[tuple[str, str]] = [
             (number, unit)

@@ -77,7 +77,7 @@ class TinyExchange:
     # the exchange
 
     def later(self, delay_ns: int, call: Callable[[], None]) -> None:
-        self.env.timeout(delay_ns).callbacks.append(lambda _event: call())  # type: ignore[union-attr]
+        self.env.timeout(delay_ns).callbacks.append(lambda _event: call())
 
     def tell(self, message: dict[str, Any]) -> None:
         """Post one message to every listener, a while later."""

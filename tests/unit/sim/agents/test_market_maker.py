@@ -71,9 +71,7 @@ def test_stays_within_the_tolerance() -> None:
 
 def test_fills_up_a_rung_that_was_taken_and_leans_against_its_inventory() -> None:
     exchange, desk = live(maker(markets=["BTC-PERP"], inventory="10_000 USDC"))
-    best = max(
-        (o for o in desk.open_orders.values() if o.side == "BUY"), key=lambda order: order.price_e6
-    )
+    best = max((o for o in desk.open_orders.values() if o.side == "BUY"), key=lambda order: order.price_e6)
     exchange.fill(best.order_id)
 
     run(exchange, 10)
@@ -87,9 +85,7 @@ def test_fills_up_a_rung_that_was_taken_and_leans_against_its_inventory() -> Non
 
 def test_stops_bidding_when_full() -> None:
     exchange, desk = live(maker(markets=["BTC-PERP"], inventory="4_000 USDC"))
-    best = max(
-        (o for o in desk.open_orders.values() if o.side == "BUY"), key=lambda order: order.price_e6
-    )
+    best = max((o for o in desk.open_orders.values() if o.side == "BUY"), key=lambda order: order.price_e6)
     exchange.fill(best.order_id)
 
     run(exchange, 10)

@@ -52,9 +52,7 @@ def test_the_event_is_payload_2_0() -> None:
 
 
 def test_a_market_order_has_only_its_own_fields() -> None:
-    body = orjson.loads(
-        requests("off").order(Draft("sBTC-USDC", "BUY", 1, 2, market=True), 1, "", 0)["body"]
-    )
+    body = orjson.loads(requests("off").order(Draft("sBTC-USDC", "BUY", 1, 2, market=True), 1, "", 0)["body"])
 
     assert body["type"] == "market"
     assert not {"tif", "post_only", "replaces"} & set(body)

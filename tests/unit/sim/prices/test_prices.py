@@ -1,6 +1,7 @@
 """Price paths, and the oracle networks that publish them."""
 
 import math
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -45,7 +46,7 @@ def test_the_order_of_asking_does_not_matter() -> None:
 def test_returns_have_the_volatility_asked_for() -> None:
     path = gbm(volatility="60 %/y").path(START_NS, Random("b"))
     prices = [path.at(START_NS + step * SECOND_NS) for step in range(20_001)]
-    returns = [math.log(after / before) for before, after in zip(prices, prices[1:], strict=False)]
+    returns = [math.log(after / before) for before, after in pairwise(prices)]
     sigma = math.sqrt(sum(r * r for r in returns) / len(returns))
 
     assert sigma * math.sqrt(365 * 86_400) == pytest.approx(0.6, rel=0.02)
