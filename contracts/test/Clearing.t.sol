@@ -172,6 +172,21 @@ contract ClearingTest is Fixture {
         hasPosition(carol, perp10x, 0, 0, 0);
     }
 
+    function test_openAndCloseInOneBatch() public {
+        OrderLib.Order[] memory orders = new OrderLib.Order[](4);
+        orders[0] = order(alice, perp, 0, BTC, 60_000 * USD, 1);
+        orders[1] = order(bob, perp, 1, BTC, 60_000 * USD, 1);
+        orders[2] = order(bob, perp, 0, BTC, 61_000 * USD, 2);
+        orders[3] = order(alice, perp, 1, BTC, 61_000 * USD, 2);
+        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
+        fills[0] = ISettlement.Fill(0, 1, BTC, 0, 0);
+        fills[1] = ISettlement.Fill(2, 3, BTC, 0, 0);
+        eq(settle(orders, fills).settled, 2, "margins of the first pay the second");
+        eq(vault.usdcOf(alice), 501_000 * USD, "alice");
+        eq(vault.usdcOf(bob), 499_000 * USD, "bob");
+        eq(clearingFunds(), 0, "empty");
+    }
+
     function test_onlySettlement() public {
         IClearing.Leg memory leg = IClearing.Leg(alice, true, false, 0);
         vm.expectRevert(IClearing.OnlySettlement.selector);

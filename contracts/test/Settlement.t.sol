@@ -106,6 +106,49 @@ contract SettlementTest is Fixture {
         eq(vault.assetOf(alice, address(sbtc)), BTC, "alice has all");
     }
 
+    function test_bothOrdersCountWhatIsFilled() public {
+        fund(carol, 100_000 * USD);
+        OrderLib.Order memory other = order(carol, spot, 0, BTC, PRICE, 1);
+        wasSettled(settlePair(sell(), buy()));
+        wasSkipped(settle(pair(sell(), other), fillOf(1e6, 0, 0)), ISettlement.Overfill.selector);
+        wasSkipped(
+            settle(pair(order(bob, spot, 1, BTC, PRICE, 2), buy()), fillOf(1e6, 0, 0)), ISettlement.Overfill.selector
+        );
+        eq(settlement.filled(bob, 1), BTC, "maker");
+        eq(settlement.filled(alice, 1), BTC, "taker");
+    }
+
+    /// @dev Neither side of the book can spend the same funds twice in a batch, and trying does not stop it.
+    function test_fundsAreSpentOnceWithinABatch() public {
+        fundSynth(bob, 2 * BTC);
+        OrderLib.Order[] memory orders = new OrderLib.Order[](2);
+        orders[0] = order(alice, spot, 0, 4 * BTC, PRICE, 1);
+        orders[1] = order(bob, spot, 1, 4 * BTC, PRICE, 1);
+        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
+        fills[0] = ISettlement.Fill(0, 1, BTC, 0, 0);
+        fills[1] = ISettlement.Fill(0, 1, BTC, 0, 0);
+        Result memory result = settle(orders, fills);
+        eq(result.settled, 1, "alice, the maker, has money for one");
+        eq(bytes32(result.reason), bytes32(ISettlement.InsufficientFunds.selector), "reason");
+
+        fund(carol, 300_000 * USD);
+        orders[0] = order(bob, spot, 1, 4 * BTC, PRICE, 2);
+        orders[1] = order(carol, spot, 0, 4 * BTC, PRICE, 1);
+        fills[0].qty = fills[1].qty = 2 * BTC;
+        result = settle(orders, fills);
+        eq(result.settled, 1, "bob, the maker, has three and sells two");
+        eq(bytes32(result.reason), bytes32(ISettlement.InsufficientAsset.selector), "reason");
+
+        fundSynth(bob, 10 * BTC);
+        orders[1] = order(carol, spot, 0, 8 * BTC, PRICE, 2);
+        orders[0] = order(bob, spot, 1, 8 * BTC, PRICE, 3);
+        fills[0].qty = fills[1].qty = 3 * BTC / 2;
+        fills[1].qty = 2 * BTC;
+        result = settle(orders, fills);
+        eq(result.settled, 1, "carol, the taker, has money for three");
+        eq(bytes32(result.reason), bytes32(ISettlement.InsufficientFunds.selector), "reason");
+    }
+
     function test_proceedsCountWithinABatch() public {
         // Bob sells to alice and buys from carol with what he just got.
         fundSynth(carol, BTC);
