@@ -147,6 +147,9 @@ class AnvilWorld:
 
         Anvil keeps waiting transactions whose nonces are now too high, and loses them at the next block.
         """
+        height = int(self._rpc.call("eth_blockNumber"), 16)
+        if not 0 < depth <= height:
+            raise ValueError(f"depth: expected 1 to {height}, was {depth}")
         self._rpc.call("anvil_reorg", depth, [])
         self._rpc.call("anvil_dropAllTransactions")
 
