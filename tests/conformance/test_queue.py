@@ -138,7 +138,7 @@ def test_dead_letters(world):
 
 
 def test_shape_of_a_record(world):
-    """QUEU-019 Records look as Lambda gives them to a handler; sequence numbers rise."""
+    """QUEU-019 Records look as Lambda gives them to a handler."""
     send(world, "A1", "B1")
 
     first, second = receive(world)
@@ -149,8 +149,17 @@ def test_shape_of_a_record(world):
     assert first["attributes"]["MessageDeduplicationId"] == "A1"
     assert first["attributes"]["ApproximateReceiveCount"] == "1"
     assert int(first["attributes"]["SentTimestamp"]) == world.clock.now_ns() // 1_000_000
-    assert int(first["attributes"]["SequenceNumber"]) < int(second["attributes"]["SequenceNumber"])
+    assert len(first["attributes"]["SequenceNumber"]) == 20
     assert first["messageId"] != second["messageId"]
+
+
+def test_sequence_numbers_rise(world):
+    """QUEU-022 Sequence numbers rise in the order of sending."""
+    send(world, *(f"A{n}" for n in range(8)))
+
+    numbers = [int(record["attributes"]["SequenceNumber"]) for record in receive(world)]
+
+    assert numbers == sorted(set(numbers))
 
 
 def test_void_handle(world):
@@ -193,8 +202,17 @@ def test_standard_queue(world):
     (record,) = receive(world, queue=world.ticks)
     assert record["attributes"]["ApproximateReceiveCount"] == "2"
 
-    backend.release(world.ticks, record["receiptHandle"])
-    (record,) = receive(world, queue=world.ticks)
     backend.delete(world.ticks, record["receiptHandle"])
     world.clock.advance(VISIBILITY_NS + NS)
     assert receive(world, queue=world.ticks) == []
+
+
+def test_standard_release(world):
+    """QUEU-031 A released message of a standard queue is received again at once."""
+    backend = world.backend
+    backend.send(world.ticks, "tick")
+    (record,) = receive(world, queue=world.ticks)
+
+    backend.release(world.ticks, record["receiptHandle"])
+
+    assert bodies(receive(world, queue=world.ticks)) == ["tick"]
