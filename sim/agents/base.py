@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator
+from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import simpy
 from pydantic import Field
 
 from sim.scenario.part import Part
-from sim.scenario.units import SECOND_NS, Funds, mean_gap_ns
+from sim.scenario.units import SECOND_NS, Funds
 
 if TYPE_CHECKING:
     from sim.client import Desk
@@ -61,6 +62,6 @@ def wait_for_prices(desk: Desk, symbols: tuple[str, ...]) -> Life:
         yield desk.sleep(_FIRST_LOOK_NS)
 
 
-def poisson_gap_ns(desk: Desk, rate: int) -> int:
+def poisson_gap_ns(dice: Random, mean_ns: float) -> int:
     """Draw the time to the next arrival of a Poisson process, at least 1 ns."""
-    return max(1, round(desk.dice.expovariate(1.0) * mean_gap_ns(rate)))
+    return int(dice.expovariate(1.0) * mean_ns) + 1

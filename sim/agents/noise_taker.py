@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from sim.agents.base import Agent, Life, poisson_gap_ns, wait_for_prices
-from sim.scenario.units import PositiveUsdc, Rate, Share
+from sim.scenario.units import PositiveUsdc, Rate, Share, mean_gap_ns
 from system.model.order import BUY, SELL, Side
 from system.model.units import PPM, notional
 
@@ -37,11 +37,12 @@ class NoiseTaker(Agent):
 
     def live(self, desk: Desk) -> Life:
         symbols = self.trades(desk)
-        yield desk.sleep(poisson_gap_ns(desk, self.rate))
+        mean_ns = mean_gap_ns(self.rate)
+        yield desk.sleep(poisson_gap_ns(desk.dice, mean_ns))
         desk.listen(*symbols)
         yield from wait_for_prices(desk, symbols)
         while True:
-            yield desk.sleep(poisson_gap_ns(desk, self.rate))
+            yield desk.sleep(poisson_gap_ns(desk.dice, mean_ns))
             self._trade(desk, desk.market(symbols[desk.dice.randrange(len(symbols))]))
 
     def _trade(self, desk: Desk, view: MarketView) -> None:

@@ -10,8 +10,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from sim.agents.base import Agent, Count, Life, poisson_gap_ns, wait_for_prices
-from sim.scenario.units import SECOND_NS, PositiveDuration, PositiveShare, PositiveUsdc, Rate, Share
-from system.model.order import BUY
+from sim.client.requests import Draft
+from sim.scenario.units import (
+    SECOND_NS,
+    PositiveDuration,
+    PositiveShare,
+    PositiveUsdc,
+    Rate,
+    Share,
+    mean_gap_ns,
+)
+from system.model.order import BUY, SELL, Side
 from system.model.units import PPM
 
 if TYPE_CHECKING:
@@ -41,42 +50,37 @@ class ZeroIntelligence(Agent):
 
     def live(self, desk: Desk) -> Life:
         symbols = self.trades(desk)
-        yield desk.sleep(poisson_gap_ns(desk, self.rate))
+        views = [desk.market(symbol) for symbol in symbols]
+        dice, mean_ns = desk.dice, mean_gap_ns(self.rate)
+        yield desk.sleep(poisson_gap_ns(dice, mean_ns))
         desk.listen()
         yield from wait_for_prices(desk, symbols)
         look_at_ns = desk.now_ns + self.look
-        views = [desk.market(symbol) for symbol in symbols]
         while self.orders is None or desk.sent < self.orders:
-            yield desk.sleep(poisson_gap_ns(desk, self.rate))
+            yield desk.sleep(poisson_gap_ns(dice, mean_ns))
             if desk.now_ns >= look_at_ns:
                 desk.look()
                 look_at_ns += self.look
-            self._beat(desk, views[desk.dice.randrange(len(views))])
+            self._beat(desk, views[int(dice.random() * len(views))])
 
     def _beat(self, desk: Desk, view: MarketView) -> None:
-        dice = desk.dice
-        beat = round(dice.random() * PPM)
-        side_draw, place_draw, size_draw = dice.random(), dice.random(), dice.random()
-        if beat < self.cancel_share or len(desk.open_orders) >= self.open_limit:
+        draw = desk.dice.random
+        # every draw is made each time, so that one cancel more shifts no later draw
+        beat, side_draw, place_draw, size_draw = draw() * PPM, draw(), draw(), draw()
+        price_e6 = view.reference_e6
+        if price_e6 is None or beat < self.cancel_share or len(desk.open_orders) >= self.open_limit:
             self._cancel_oldest(desk)
             return
-        price_e6 = view.reference_e6
-        if price_e6 is None:
-            return
         market = beat < self.cancel_share + self.market_share
-        away_e6 = round(price_e6 * self.width / PPM * (1.0 if market else place_draw * 2 - 1))
-        lot_e8 = view.spec.lot_e8
-        qty_e8 = max(lot_e8, view.lots_for(round(self.size * size_draw), price_e6))
-        if side_draw < 0.5:
-            place, limit_e6 = desk.buy, view.tick_down(price_e6 + away_e6)
-        else:
-            place, limit_e6 = desk.sell, view.tick_up(price_e6 - away_e6)
-        side = BUY if side_draw < 0.5 else "SELL"
+        away_e6 = int(price_e6 * self.width / PPM * (1.0 if market else place_draw * 2 - 1))
+        qty_e8 = max(view.spec.lot_e8, view.lots_for(int(self.size * size_draw), price_e6))
+        side: Side = BUY if side_draw < 0.5 else SELL
+        limit_e6 = view.tick_down(price_e6 + away_e6) if side == BUY else view.tick_up(price_e6 - away_e6)
         asset, hold = view.hold(side, qty_e8, limit_e6, resting=False)
         if desk.available(asset) < hold:
             self._cancel_oldest(desk)
         else:
-            place(view.spec.symbol, qty_e8, limit_e6, market=market)
+            desk.submit(Draft(view.spec.symbol, side, qty_e8, limit_e6, market))
 
     def _cancel_oldest(self, desk: Desk) -> None:
         for order in desk.open_orders.values():
