@@ -1,0 +1,211 @@
+"""A market with a ledger beside it: every step is booked, and every step must balance.
+
+The ledger knows nothing of the engine but its postings, so it is the auditor of conservation:
+I1 sizes sum to zero, I2 clearing is minus the costs, I5 holds are what is left to pay at worst,
+I6 nothing is negative, I9 every step sums to zero.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+from system.matcher.matching import Engine
+from system.matcher.steps import Command, Fill, Step, StpMode
+from system.model.market import MarketKind, MarketSpec, MarketState
+from system.model.order import LIVE, Order, Side
+from system.risk.holds import hold_asset, hold_before_match, worst_price
+
+E6, E8 = 10**6, 10**8
+
+# one price step is 1 USDC and one lot is 1.0, so that stories can say "3 at 101"
+TOY = MarketSpec(
+    symbol="TOY-PERP",
+    kind=MarketKind.PERP,
+    base="TOY",
+    underlying="TOY",
+    tick_e6=E6,
+    lot_e8=E8,
+    band_ppm=900_000,
+)
+BTC = MarketSpec(
+    symbol="BTC-PERP", kind=MarketKind.PERP, base="BTC", underlying="BTC", tick_e6=100_000, lot_e8=10_000
+)
+SPOT = MarketSpec(
+    symbol="sTOY-USDC",
+    kind=MarketKind.SPOT,
+    base="sTOY",
+    underlying="TOY",
+    tick_e6=E6,
+    lot_e8=E8,
+    band_ppm=900_000,
+)
+FUNDS = 10**18
+
+
+class Venue:
+    """An engine, the accounts around it, and a counter for sequence numbers."""
+
+    def __init__(
+        self,
+        spec: MarketSpec = TOY,
+        stp: StpMode = StpMode.EXPIRE_TAKER,
+        reference_price_e6: int = 100 * E6,
+        funds: int = FUNDS,
+    ) -> None:
+        self.spec = spec
+        self.engine = Engine(spec, {}, MarketState.ACTIVE, stp)
+        self.reference_price_e6 = reference_price_e6
+        self.funds = funds
+        self.available: defaultdict[tuple[str, str], int] = defaultdict(lambda: funds)
+        self.reserved: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.fees = 0
+        self.clearing = 0
+        self.seq = 0
+        self.now_ns = 1
+        self.orders: dict[str, Order] = {}
+
+    def order(self, trader: str, side: Side, qty: int, price: int, **terms: Any) -> Order:
+        """Build an order in lots and ticks and take its hold, as the door does."""
+        uuid = terms.pop("uuid", f"{trader}-{len(self.orders) + 1}")
+        price_e6 = price * self.spec.tick_e6
+        order = Order(
+            symbol=self.spec.symbol,
+            uuid=uuid,
+            trader=trader,
+            account="0x" + trader,
+            subaccount=0,
+            order_type=terms.pop("order_type", "LIMIT"),
+            side=side,
+            tif=terms.pop("tif", "GTC"),
+            post_only=terms.pop("post_only", False),
+            reduce_only=terms.pop("reduce_only", False),
+            qty_e8=qty * self.spec.lot_e8,
+            limit_price_e6=price_e6,
+            expire_ns=terms.pop("expire_ns", 0),
+            nonce=terms.pop("nonce", len(self.orders) + 1),
+            max_fee_bps=50,
+            signature="",
+            worst_price_e6=worst_price(side, price_e6, self.reference_price_e6, self.spec),
+            **terms,
+        )
+        order.hold_asset = hold_asset(order, self.spec)
+        order.hold = hold_before_match(order, self.spec)
+        self._post([(trader, order.hold_asset, -order.hold, order.hold)])
+        self.orders[uuid] = order
+        return order
+
+    def send(self, trader: str, side: Side, qty: int, price: int, **terms: Any) -> list[Step]:
+        """Place an order and carry it out."""
+        return self.run(self.order(trader, side, qty, price, **terms))
+
+    def run(self, command: Command) -> list[Step]:
+        """Carry out a command; book and audit each step while the engine stands still at it."""
+        self.seq += 1
+        self.now_ns += 1
+        steps: list[Step] = []
+        for step in self.engine.run(command, self.now_ns, self.seq):
+            self.book(step)
+            steps.append(step)
+            if isinstance(step, Fill):
+                self.audit_positions()
+        self.audit()
+        return steps
+
+    def book(self, step: Step) -> None:
+        """Add a step to the ledger and see that it balances by itself (I9)."""
+        sums: defaultdict[str, int] = defaultdict(int)
+        for posting in step.postings:
+            sums[posting.asset] += posting.available + posting.reserved
+        if isinstance(step, Fill):
+            sums["USDC"] += step.margin + step.fees + step.clearing
+            self.fees += step.fees
+            self.clearing += step.clearing
+        assert not any(sums.values()), (step, dict(sums))
+        self._post(step.postings)
+
+    def _post(self, postings: Iterable[tuple[str, str, int, int]]) -> None:
+        for trader, asset, available, reserved in postings:
+            self.available[trader, asset] += available
+            self.reserved[trader, asset] += reserved
+            assert self.available[trader, asset] >= 0, (trader, asset)
+            assert self.reserved[trader, asset] >= 0, (trader, asset)
+
+    def audit_positions(self) -> None:
+        """See I1, I2 and the positions' part of I6."""
+        positions = self.engine.positions.values()
+        assert sum(at.size_e8 for at in positions) == 0
+        assert sum(at.fees for at in positions) == self.fees
+        assert all(at.margin >= 0 for at in positions)
+        assert -sum(at.cost for at in positions) == self.clearing
+        if self.spec.kind is MarketKind.PERP:
+            assert sum(max(at.size_e8, 0) for at in positions) == self.engine.open_interest_e8
+            assert sum(at.realised for at in positions) == -self.clearing
+
+    def audit(self) -> None:
+        """See I3 over all accounts, and I5: each hold is what its order may still have to pay."""
+        self.audit_positions()
+        self.audit_reduce_only()
+        margin = sum(at.margin for at in self.engine.positions.values())
+        for asset in ("USDC", self.spec.base):
+            accounts = [key for key in sorted({*self.available, *self.reserved}) if key[1] == asset]
+            total = sum(self.available[key] - self.funds + self.reserved[key] for key in accounts)
+            if asset == "USDC":
+                total += margin + self.fees + self.clearing
+            assert total == 0, (asset, total)
+        owed: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for order in self.orders.values():
+            if not order.seq:  # pre-paid, not sequenced yet
+                owed[order.trader, order.hold_asset] += order.hold
+                continue
+            resting = order.uuid in self.engine.book
+            assert resting == (order.status in LIVE), order
+            assert order.hold == (owed_by(order, self.spec) if resting else 0), order
+            assert order.leaves_e8 if resting else not order.leaves_e8, order
+            owed[order.trader, order.hold_asset] += order.hold
+        assert {key: hold for key, hold in owed.items() if hold} == {
+            key: hold for key, hold in self.reserved.items() if hold
+        }
+
+    def audit_reduce_only(self) -> None:
+        """See that resting reduce-only orders never close more than there is."""
+        closing: defaultdict[tuple[str, str], int] = defaultdict(int)
+        for order in self.engine.book.orders():
+            if order.reduce_only:
+                closing[order.trader, order.side] += order.leaves_e8
+        for (trader, side), qty_e8 in closing.items():
+            size_e8 = self.engine.positions[trader].size_e8
+            assert qty_e8 <= (size_e8 if side == "SELL" else -size_e8), (trader, side)
+
+    def fills(self, steps: Iterable[Step]) -> list[tuple[str, int, int]]:
+        """Read the fills out of steps: (maker's trader, lots, ticks)."""
+        lot, tick = self.spec.lot_e8, self.spec.tick_e6
+        return [
+            (step.maker.trader, step.qty_e8 // lot, step.price_e6 // tick)
+            for step in steps
+            if isinstance(step, Fill)
+        ]
+
+    def position(self, trader: str) -> int:
+        """Return a trader's size in lots."""
+        at = self.engine.positions.get(trader)
+        return at.size_e8 // self.spec.lot_e8 if at else 0
+
+
+def owed_by(order: Order, spec: MarketSpec) -> int:
+    """Compute a resting order's obligation by the book, in fractions: not with the code under test."""
+    notional = order.limit_price_e6 * order.leaves_e8 // E8
+    if spec.kind is MarketKind.SPOT and order.side == "SELL":
+        return order.leaves_e8
+    fee = up(spec.fee_ppm * (order.cum_notional + notional)) - order.fee_paid
+    if spec.kind is MarketKind.SPOT:
+        return notional + fee
+    margin = up(spec.im_ppm * (order.cum_notional + notional)) - up(spec.im_ppm * order.cum_notional)
+    return margin + fee
+
+
+def up(amount_ppm: int) -> int:
+    """Round millionths up to a whole."""
+    whole, rest = divmod(amount_ppm, E6)
+    return whole + (1 if rest else 0)
