@@ -22,3 +22,21 @@ from sim.invariants.judge import Judge, chosen, judge, overall
 from sim.invariants.registry import INVARIANTS, Found, Invariant, invariant
 from sim.invariants.state import ChainPosition, ChainView, State
 from sim.invariants.verdict import Outcome, Verdict, Violation, worse
+
+__all__ = [
+    "INVARIANTS",
+    "ChainPosition",
+    "ChainView",
+    "Found",
+    "Invariant",
+    "Judge",
+    "Outcome",
+    "State",
+    "Verdict",
+    "Violation",
+    "chosen",
+    "invariant",
+    "judge",
+    "overall",
+    "worse",
+]

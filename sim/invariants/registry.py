@@ -43,6 +43,10 @@ def invariant(name: str, *, at_end_only: bool = False) -> Callable[[Check], Chec
         if name in INVARIANTS:
             raise ValueError(f"invariant {name} is registered twice")
         INVARIANTS[name] = Invariant(name, check, at_end_only)
+        # the numbered identities first, whatever the order of imports
+        rules = sorted(INVARIANTS.items())
+        INVARIANTS.clear()
+        INVARIANTS.update(rules)
         return check
 
     return register

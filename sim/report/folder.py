@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from sim.kernel.history import HistoryReader
 from sim.report.record import RecordUnreadable, RunRecord, read_record
-from sim.report.tables import FOLDER
+from sim.report.tables import FOLDER, HISTORY
 
 if TYPE_CHECKING:
     import pandas as pd
 
-HISTORY = "history.jsonl.zst"
 SCENARIO = "scenario.yaml"
 REPORT = "report.html"
 

@@ -7,19 +7,19 @@ the book as it was published, and `latencies`, one row for each order or fill an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from sim.kernel.history import HistoryReader
-from sim.report.measures import HOPS, Measures
 from system.model import keys
 from system.model.keys import Item
 from system.model.units import NS
 
 FOLDER = "tables"
+HISTORY = "history.jsonl.zst"
 FILES: Mapping[str, str] = {
     keys.ORDERS: "orders",
     keys.TRADES: "trades",
@@ -40,18 +40,35 @@ _HISTOGRAM = "h_"
 _INT64 = 1 << 63
 
 
+class Tables(Protocol):
+    """A backend, as far as its tables are concerned."""
+
+    def scan(self, table: str) -> Sequence[Item]:
+        """Return all rows of a table, sorted by (PK, SK)."""
+
+
 def write_tables(
-    folder: Path, items: Callable[[str], Sequence[Item]], history: HistoryReader, measures: Measures
+    backend: Tables,
+    folder: Path,
+    history: HistoryReader | None = None,
+    samples: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Write all tables of a finished run into `folder`/tables."""
-    target = folder / FOLDER
-    target.mkdir(parents=True, exist_ok=True)
+    """Write all tables of a finished run into `folder`.
+
+    Args:
+        backend: whose tables are kept.
+        folder: the run's folder of tables.
+        history: where the depth is read from; by default the file beside `folder`.
+        samples: latencies in ns by hop.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     for table, name in FILES.items():
-        _write(target / f"{name}.parquet", _columns(items(table)))
-    _write(target / "depth.parquet", _depth(history))
-    hops = [hop for hop in HOPS for _ in measures.samples[hop]]
-    took = [ns for hop in HOPS for ns in measures.samples[hop]]
-    _write(target / "latencies.parquet", {"hop": hops, "latency_ns": took})
+        _write(folder / f"{name}.parquet", _columns(backend.scan(table)))
+    _write(folder / "depth.parquet", _depth(history or HistoryReader(folder.parent / HISTORY)))
+    given = samples or {}
+    hops = [hop for hop, taken in given.items() for _ in taken]
+    took = [ns for taken in given.values() for ns in taken]
+    _write(folder / "latencies.parquet", {"hop": hops, "latency_ns": took})
 
 
 def _columns(rows: Sequence[Item]) -> dict[str, list[Any]]:

@@ -1,0 +1,138 @@
+"""The verbs and their options; what they do is in the modules they import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.cli.exits import failures
+
+app = typer.Typer(
+    name="dexsim",
+    help="Run the whole exchange on one machine, in virtual time, and judge it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: `dexsim explain exit-codes`.",
+)
+
+_ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or its name in scenarios/.")
+]
+_RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, for example runs/latest.")]
+_Quiet = Annotated[
+    bool, typer.Option("--no-progress", help="No progress bar; the default without a terminal.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print only run.json, on stdout.")]
+
+
+@app.command()
+def run(  # noqa: PLR0913  # one parameter an option
+    scenario: _ScenarioName,
+    backend: Annotated[
+        str | None, typer.Option(help="What stands in for AWS: memory, moto, localstack, aws.")
+    ] = None,
+    chain: Annotated[
+        str | None, typer.Option(help="What stands in for the chain: model, anvil or an http address.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Everything random follows from it.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Trade this long instead, like '90 s'.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change any setting; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the run; default runs/<scenario>/<time>-seed<N>."),
+    ] = None,
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
+) -> None:
+    """Run a scenario to its end, judge it, keep all of it."""
+    with failures():
+        from sim.cli.run import RunOptions, run_command
+
+        options = RunOptions(scenario, backend, chain, seed, until, settings or [])
+        run_command(options, out, as_json=as_json, quiet=quiet or as_json, report=report)
+
+
+@app.command()
+def replay(run: _RunFolder, as_json: _Json = False, quiet: _Quiet = False) -> None:
+    """Run a run again and compare it event by event."""
+    with failures(f"dexsim replay {run}"):
+        from sim.cli.run import replay_command
+
+        replay_command(run, as_json=as_json, quiet=quiet or as_json)
+
+
+@app.command()
+def compare(
+    left: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    right: Annotated[Path, typer.Argument(metavar="RUN", help="Another run's folder.")],
+    business: Annotated[
+        bool,
+        typer.Option("--business", help="Only the business must be equal: backends and chains may differ."),
+    ] = False,
+) -> None:
+    """Show two runs side by side, and where they part."""
+    with failures():
+        from sim.cli.compare import compare_command
+
+        compare_command(left, right, business=business)
+
+
+@app.command()
+def check(path: Annotated[Path, typer.Argument(help="A scenario file or a folder of them.")]) -> None:
+    """Check scenario files without running them."""
+    with failures():
+        from sim.cli.look import check_command
+
+        check_command(path)
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="scenarios, agents, prices, links, invariants, measures, faults, backends, chains, presets.",
+        ),
+    ],
+) -> None:
+    """List what there is of a kind."""
+    with failures():
+        from sim.cli.look import list_command
+
+        list_command(kind)
+
+
+@app.command()
+def explain(
+    name: Annotated[str, typer.Argument(help="Whatever `dexsim list` shows, or exit-codes.")],
+) -> None:
+    """Explain what `list` shows, or the exit-codes."""
+    with failures():
+        from sim.cli.look import explain_command
+
+        explain_command(name)
+
+
+@app.command()
+def report(run: _RunFolder) -> None:
+    """Write a run's report.html anew."""
+    with failures():
+        from sim.cli.run import report_command
+
+        report_command(run)
+
+
+def main() -> None:
+    """Enter here: the console script."""
+    app()

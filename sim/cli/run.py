@@ -1,0 +1,161 @@
+"""`dexsim run`, `replay` and `report`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from sim.cli.exits import Exit, err, escape, fail, failures, out
+from sim.cli.progress import showing
+from sim.cli.scenarios import find, load
+from sim.cli.summary import print_parting, print_summary
+from sim.replay import Replay
+from sim.report.folder import REPORT, Run
+from sim.report.record import FILE, RunRecord
+from sim.run import RunResult
+from sim.run import run as run_scenario
+from sim.scenario.schema import Scenario
+from system.model.errors import Divergence
+
+RUNS = Path("runs")
+LATEST = "latest"
+
+
+class RunOptions(NamedTuple):
+    """What decides the course of a run; two runs with equal options are equal."""
+
+    scenario: str
+    backend: str | None
+    chain: str | None
+    seed: int | None
+    until: str | None
+    settings: list[str]
+
+    def overrides(self) -> list[str]:
+        """Return them as `path=value`; an option of its own beats --set."""
+        given = {"backend": self.backend, "chain": self.chain, "seed": self.seed, "duration": self.until}
+        return [*self.settings, *(f"{path}={value}" for path, value in given.items() if value is not None)]
+
+    def load(self) -> Scenario:
+        """Read the scenario with these options. Raises ScenarioError."""
+        return load(find(self.scenario), self.overrides())
+
+    def line(self, scenario: Scenario) -> str:
+        """Return the command that does the same again, whatever the file's defaults become."""
+        words = ["dexsim", "run", self.scenario, "--backend", scenario.backend, "--chain", scenario.chain]
+        words += ["--seed", str(scenario.seed)]
+        words += ["--until", self.until] if self.until is not None else []
+        for setting in self.settings:
+            words += ["--set", setting]
+        return shlex.join(words)
+
+
+def run_command(
+    options: RunOptions, folder: Path | None, *, as_json: bool, quiet: bool, report: bool
+) -> None:
+    """Run, write the folder, print the summary, exit with the verdict's code."""
+    scenario = options.load()
+    reproduce = options.line(scenario)
+    with failures(reproduce):
+        target = _make_folder(scenario, folder)
+        title = f"{scenario.scenario} · seed {scenario.seed} · {scenario.backend} · {scenario.chain}"
+        with showing(title, scenario.duration, quiet=quiet) as progress:
+            result = run_scenario(scenario, out=target, progress=progress, reproduce=reproduce)
+        _point_latest_to(target)
+        if report:
+            from sim.report.page import write_page
+
+            write_page(Run(target))
+    _finish(result, target, as_json=as_json, report=report)
+
+
+def replay_command(folder: Path, *, as_json: bool, quiet: bool) -> None:
+    """Run again, compare with the history, exit 0 or 7."""
+    replay = Replay(folder)
+    scenario = replay.scenario
+    title = f"replay of {folder}"
+    try:
+        with showing(title, scenario.duration, quiet=quiet) as progress:
+            result = replay.play(progress)
+    except Divergence as parted:
+        print_parting(parted)
+        if replay.record.commit:
+            out.print(f"The run was made by commit [bold]{escape(replay.record.commit)}[/].")
+        raise fail(
+            Exit.DIFFERS, "The replay differs from its history.", reproduce=f"dexsim replay {folder}"
+        ) from None
+    if as_json:
+        typer.echo(result.record.to_json(), nl=False)
+        return
+    count = result.record.counts.get("events", 0)
+    out.print(f"[bold green]✓[/] The replay of {escape(str(folder))} is equal in all {count:,} events.")
+    out.print(f"  [dim]digest  [/] {result.record.digest}")
+    out.print(f"  [dim]business[/] {result.record.business_digest}")
+
+
+def report_command(folder: Path) -> None:
+    """Write the page again from what the folder has."""
+    from sim.report.page import write_page
+
+    path = write_page(Run(folder))
+    out.print(f"{escape(str(path))}  [dim]({path.stat().st_size / 1e6:.1f} MB, needs no network)[/]")
+
+
+def _make_folder(scenario: Scenario, folder: Path | None) -> Path:
+    """Return an empty folder; a run that was kept under the same name makes room for the new one."""
+    if folder is None:
+        # the wall clock names the folder and nothing else
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        base = RUNS / scenario.scenario / f"{stamp}-seed{scenario.seed}"
+        folder = base
+        number = 1
+        while folder.exists():
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+    elif folder.is_dir() and any(folder.iterdir()):
+        if not (folder / FILE).is_file() and not (folder / "scenario.yaml").is_file():
+            lines = (("where", str(folder)), ("remedy", "name a new folder, or one that holds a run"))
+            raise fail(Exit.USAGE, "The folder holds something else than a run; it stays as it is.", *lines)
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _point_latest_to(folder: Path) -> None:
+    """Let runs/latest lead to the newest run below runs/."""
+    if RUNS.resolve() not in folder.resolve().parents:
+        return
+    link = RUNS / LATEST
+    fresh = RUNS / f".{LATEST}-{folder.name}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder.resolve().relative_to(RUNS.resolve()), target_is_directory=True)
+    fresh.replace(link)
+
+
+def _finish(result: RunResult, folder: Path, *, as_json: bool, report: bool) -> None:
+    record: RunRecord = result.record
+    if as_json:
+        typer.echo(record.to_json(), nl=False)
+    else:
+        print_summary(record)
+        out.print(f"  [dim]folder [/] {escape(str(folder))}")
+        if report:
+            out.print(f"  [dim]report [/] {escape(str(folder / REPORT))}")
+    if record.exit_code:
+        for failure in record.failures[:-1]:
+            fail_line(failure.what, failure.where, failure.expected, failure.was)
+        last = record.failures[-1]
+        lines = (("where", last.where), ("expected", last.expected), ("was", last.was))
+        raise fail(Exit(record.exit_code), last.what, *lines, reproduce=record.reproduce)
+
+
+def fail_line(what: str, where: str, expected: str, was: str) -> None:
+    """Print one of several failures; the last one is printed by `fail`."""
+    err.print(f"[bold red]✗ {escape(what)}[/]")
+    for label, text in (("where", where), ("expected", expected), ("was", was)):
+        err.print(f"  [dim]{label:<9}[/]  {escape(text)}", soft_wrap=True)
