@@ -100,6 +100,11 @@ class Books:
         self.set(totals, "shares", totals["shares"] + shares)
         self.set(self.shares, account, self.shares.get(account, 0) + shares)
 
+    def accrue(self, amount: int) -> None:
+        """Vault.accrue: all shares become worth more."""
+        self.set(self.totals, "usdc", self.totals["usdc"] + amount)
+        self.set(self.totals, "assets", self.totals["assets"] + amount)
+
     def usdc_of(self, account: str) -> int:
         """Vault.usdcOf: rounded down."""
         totals = self.totals

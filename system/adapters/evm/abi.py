@@ -59,7 +59,6 @@ ERROR_SIGNATURES = (
     "ClearingShort()",
     "SafeCastOverflowedIntDowncast(uint8,int256)",
     "SafeCastOverflowedUintDowncast(uint8,uint256)",
-    "SafeCastOverflowedIntToUint(int256)",
     "SafeCastOverflowedUintToInt(uint256)",
     # administration and cancels
     "AlreadyListed(bytes32)",
