@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from system.api.auth import account_of, refuse_stranger, separator_of
 from system.api.http import Request, Response, answer, decode
+from system.api.idempotency import key_of, said_before
 from system.config import Config
 from system.model import keys, typed_data
-from system.model.errors import Rejected, RejectReason
-from system.model.order import TERMINAL, trader_of
+from system.model.errors import ConditionFailed, Rejected, RejectReason
+from system.model.order import PENDING, TERMINAL, trader_of
 from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Put, Store
+
+Signature = Annotated[str, Meta(max_length=132)]
+MAX_ID_LENGTH = 80
 
 
 class CancelOneBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -23,7 +29,7 @@ class CancelOneBody(msgspec.Struct, forbid_unknown_fields=True):
     account: str
     nonce: int
     deadline: int
-    signature: str = ""
+    signature: Signature = ""
 
 
 class CancelManyBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,7 +38,19 @@ class CancelManyBody(msgspec.Struct, forbid_unknown_fields=True):
     account: str
     min_nonce: int
     deadline: int
-    signature: str = ""
+    signature: Signature = ""
+
+
+_ONE: msgspec.json.Decoder[CancelOneBody] = msgspec.json.Decoder(CancelOneBody, strict=False)
+_MANY: msgspec.json.Decoder[CancelManyBody] = msgspec.json.Decoder(CancelManyBody, strict=False)
+
+
+class _Command(msgspec.Struct):
+    """A CANCEL command about to be written: of one order (`target`), or of all nonces below a floor."""
+
+    symbol: str
+    target: str = ""
+    nonce_floor: int = 0
 
 
 class CancelOrders:
@@ -43,79 +61,110 @@ class CancelOrders:
         self.clock = clock
         self.ids = ids
         self.config = config
-        self.separator = (
-            typed_data.domain_separator(typed_data.Domain(config.chain_id, config.settlement_address))
-            if config.settlement_address
-            else b""
-        )
+        self.separator = separator_of(config)
 
     def one(self, request: Request) -> Response | Rejected:
         """DELETE /orders/{id}."""
-        body = decode(request, CancelOneBody)
+        body = decode(request, _ONE)
         if isinstance(body, Rejected):
             return body
+        account = account_of(body.account)
+        if isinstance(account, Rejected):
+            return account
         order_id = request.path.get("id", "")
-        key = keys.order_key(order_id)
+        return self._said(request, account, self._one(order_id, body, account), {"order_id": order_id})
+
+    def many(self, request: Request) -> Response | Rejected:
+        """DELETE /orders?symbol=SYM."""
+        body = decode(request, _MANY)
+        if isinstance(body, Rejected):
+            return body
+        account = account_of(body.account)
+        if isinstance(account, Rejected):
+            return account
+        symbol = request.query.get("symbol", "")
+        return self._said(request, account, self._many(symbol, body, account), {"symbol": symbol})
+
+    def _one(self, order_id: str, body: CancelOneBody, account: str) -> _Command | Rejected:
+        key = keys.order_key(order_id) if len(order_id) <= MAX_ID_LENGTH else None
         item = self.store.get(keys.ORDERS, key) if key else None
         if item is None or item["orderType"] not in ("LIMIT", "MARKET"):
-            return Rejected(RejectReason.UNKNOWN_ORDER, "id", f"no order {order_id!r}")
-        account = body.account.lower()
+            return Rejected(RejectReason.UNKNOWN_ORDER, "id", f"no order {order_id[:MAX_ID_LENGTH]!r}")
         if item["account"] != account or item["nonce"] != body.nonce:
             return Rejected(RejectReason.NOT_OWNER, "account", "expected the account and nonce of the order")
         if rejected := self._check(account, 0, body.nonce, body.deadline, body.signature):
             return rejected
         if item["status"] in TERMINAL:
             return Rejected(RejectReason.TOO_LATE_TO_CANCEL, "id", f"the order is {item['status']} already")
-        self._sequence(item["symbol"], account, target=order_id, nonce_floor=0)
-        return answer(202, {"order_id": order_id, "status": "CANCEL_REQUESTED"})
+        return _Command(item["symbol"], target=order_id)
 
-    def many(self, request: Request) -> Response | Rejected:
-        """DELETE /orders?symbol=SYM."""
-        body = decode(request, CancelManyBody)
-        if isinstance(body, Rejected):
-            return body
-        symbol = request.query.get("symbol", "")
-        if self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META)) is None:
-            return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol!r}")
-        account = body.account.lower()
+    def _many(self, symbol: str, body: CancelManyBody, account: str) -> _Command | Rejected:
+        key = keys.Key(keys.market_pk(symbol), keys.META)
+        if len(symbol) > MAX_ID_LENGTH or self.store.get(keys.MARKETS, key) is None:
+            return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol[:MAX_ID_LENGTH]!r}")
+        if body.min_nonce < 1:
+            detail = f"expected 1 or more, was {body.min_nonce}"
+            return Rejected(RejectReason.BAD_REQUEST, "min_nonce", detail)
         if rejected := self._check(account, body.min_nonce, 0, body.deadline, body.signature):
             return rejected
-        self._sequence(symbol, account, target="", nonce_floor=body.min_nonce)
-        return answer(202, {"symbol": symbol, "status": "CANCEL_REQUESTED"})
+        return _Command(symbol, nonce_floor=body.min_nonce)
 
     def _check(
         self, account: str, min_nonce: int, nonce: int, deadline: int, signature: str
     ) -> Rejected | None:
         """Rule: SIGN-002."""
-        if not (0 <= min_nonce < 2**64 and 0 <= nonce < 2**64 and 0 <= deadline < 2**40):
+        if not 0 <= min_nonce < 2**64:
+            return Rejected(RejectReason.BAD_REQUEST, "min_nonce", f"expected 64 bits, was {min_nonce}")
+        if not 0 <= deadline < 2**40:
             return Rejected(
-                RejectReason.BAD_REQUEST, "nonce", "expected nonces of 64 bits and a deadline of 40"
+                RejectReason.BAD_REQUEST, "deadline", f"expected Unix seconds of 40 bits, was {deadline}"
             )
-        if deadline * NS <= self.clock.now_ns():
-            return Rejected(RejectReason.EXPIRED, "deadline", f"{deadline} has passed")
+        now_ns = self.clock.now_ns()
+        if deadline * NS <= now_ns:
+            return Rejected(
+                RejectReason.EXPIRED, "deadline", f"expected after {now_ns // NS}, was {deadline}"
+            )
         if not self.config.signature_due(min_nonce or nonce):
             return None
         digest = typed_data.cancel_digest(self.separator, account, min_nonce, nonce, deadline)
-        signer = typed_data.recover(digest, signature)
-        if signer == account:
-            return None
-        detail = f"expected a signature by {account}, was by {signer or 'nobody'}"
-        return Rejected(RejectReason.BAD_SIGNATURE, "signature", detail)
+        return refuse_stranger(account, digest, signature)
 
-    def _sequence(self, symbol: str, account: str, *, target: str, nonce_floor: int) -> None:
-        uuid = self.ids.uuid7()
+    def _said(
+        self, request: Request, account: str, command: _Command | Rejected, about: dict[str, str]
+    ) -> Response | Rejected:
+        """Write the command and its answer, or repeat what was said to the same key. Rule: IDEM-001."""
         trader = trader_of(account)
-        row: dict[str, Any] = {
-            "PK": keys.market_pk(symbol),
+        key = key_of(request, trader)
+        if isinstance(key, Rejected):
+            return key
+        now_ns = self.clock.now_ns()
+        if isinstance(command, Rejected):
+            return said_before(command, key, self.store, now_ns)
+        said = answer(202, {**about, "status": "CANCEL_REQUESTED"})
+        row = Put(keys.ORDERS, self._row(command, trader, now_ns), NOT_EXISTS)
+        if key is None:
+            self.store.write(row)
+            return said
+        try:
+            self.store.transact([row, key.put(said, now_ns)])
+        except ConditionFailed:
+            if before := key.first_answer(self.store, now_ns):
+                return before
+            self.store.transact([row, key.put(said, now_ns, expired=True)])
+        return said
+
+    def _row(self, command: _Command, trader: str, now_ns: int) -> dict[str, Any]:
+        uuid = self.ids.uuid7()
+        return {
+            "PK": keys.market_pk(command.symbol),
             "SK": keys.event_sk(uuid),
             "trader_key": keys.trader_pk(trader),
             "orderType": "CANCEL",
-            "symbol": symbol,
+            "symbol": command.symbol,
             "uuid": uuid,
             "trader": trader,
-            "target": target,
-            "nonce_floor": nonce_floor,
-            "status": "PENDING",
-            "accepted_ns": self.clock.now_ns(),
+            "target": command.target,
+            "nonce_floor": command.nonce_floor,
+            "status": PENDING,
+            "accepted_ns": now_ns,
         }
-        self.store.write(Put(keys.ORDERS, row, NOT_EXISTS))

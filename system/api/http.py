@@ -6,14 +6,14 @@ Source: API Gateway HTTP API, payload format 2.0; errors as RFC 9457 problem+jso
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
 
-from system.model.errors import Rejected, RejectReason
+from system.model.errors import PortError, Rejected, RejectReason
 
 JSON_HEADERS = {"content-type": "application/json"}
 PROBLEM_HEADERS = {"content-type": "application/problem+json"}
@@ -60,28 +60,23 @@ def answer(status: int, body: Any) -> Response:
 def refuse(rejected: Rejected) -> Response:
     """Return a refusal as problem+json: what, where, expected and was, in `detail`."""
     reason = rejected.reason
-    status = _STATUS.get(reason, 422)
-    body = {
-        "type": "about:blank",
-        "title": reason.value.replace("_", " ").capitalize(),
-        "status": status,
-        "detail": rejected.detail,
-        "reason": reason.value,
-        "field": rejected.field,
-    }
-    return {"statusCode": status, "headers": PROBLEM_HEADERS, "body": orjson.dumps(body).decode()}
+    title = reason.value.replace("_", " ").capitalize()
+    return _problem(_STATUS.get(reason, 422), title, rejected.detail, reason.value, rejected.field)
 
 
-def decode(request: Request, shape: type[Shape]) -> Shape | Rejected:
-    """Read the body into `shape`; amounts may be JSON numbers or decimal strings."""
+def decode(request: Request, decoder: msgspec.json.Decoder[Shape]) -> Shape | Rejected:
+    """Read the body; a decoder that is not strict takes amounts as JSON numbers or decimal strings."""
     try:
-        return msgspec.json.decode(request.body, type=shape, strict=False)
+        return decoder.decode(request.body)
     except msgspec.ValidationError as error:
         message = str(error)
-        where = message.rpartition("`$.")[2].rstrip("`") if "`$." in message else ""
-        return Rejected(RejectReason.BAD_REQUEST, where, message)
-    except msgspec.DecodeError as error:
-        return Rejected(RejectReason.BAD_REQUEST, "body", f"expected JSON, {error}")
+        named = _NAMED_FIELD.search(message)
+        return Rejected(RejectReason.BAD_REQUEST, named[1] if named else "body", message)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Rejected(RejectReason.BAD_REQUEST, "body", f"expected JSON in UTF-8: {error}")
+
+
+_NAMED_FIELD = re.compile(r"(?:field |at )`(?:\$\.)?([^`]+)`")
 
 
 class Router:
@@ -98,7 +93,10 @@ class Router:
             known = ", ".join(self.verbs)
             return refuse_route(f"expected one of {known}, was {event.get('routeKey')!r}")
         request = self._request(event)
-        said = request if isinstance(request, Rejected) else verb(request)
+        try:
+            said = request if isinstance(request, Rejected) else verb(request)
+        except PortError as error:
+            return unavailable(error)
         return refuse(said) if isinstance(said, Rejected) else said
 
     def _request(self, event: dict[str, Any]) -> Request | Rejected:
@@ -106,10 +104,10 @@ class Router:
         if event.get("isBase64Encoded"):
             try:
                 raw = base64.b64decode(body, validate=True)
-            except binascii.Error:
+            except ValueError:
                 return Rejected(RejectReason.BAD_REQUEST, "body", "expected base64, was something else")
         else:
-            raw = body.encode()
+            raw = body.encode("utf-8", "surrogatepass")  # half a surrogate is no UTF-8: decode says so
         if len(raw) > MAX_BODY_BYTES:
             detail = f"expected at most {MAX_BODY_BYTES} bytes, was {len(raw)}"
             return Rejected(RejectReason.BAD_REQUEST, "body", detail)
@@ -139,5 +137,28 @@ def _groups(authorizer: Mapping[str, Any]) -> tuple[str, ...]:
 
 def refuse_route(detail: str) -> Response:
     """Return the 404 of an unknown route."""
-    body = {"type": "about:blank", "title": "Not found", "status": 404, "detail": detail}
-    return {"statusCode": 404, "headers": PROBLEM_HEADERS, "body": orjson.dumps(body).decode()}
+    return _problem(404, "Not found", detail, "UNKNOWN_ROUTE", "routeKey")
+
+
+def unavailable(error: PortError) -> Response:
+    """Return the 503 of a request during which the store failed.
+
+    Whether it had an effect is not known. To send it again is safe: an order is known by its
+    nonce, and a cancel changes nothing the second time.
+    """
+    detail = f"{type(error).__name__}: send the same request again, with the same nonce and idempotency-key"
+    said = _problem(503, "Service unavailable", detail, "UNAVAILABLE", "")
+    said["headers"] = {**PROBLEM_HEADERS, "retry-after": "1"}
+    return said
+
+
+def _problem(status: int, title: str, detail: str, reason: str, field: str) -> Response:
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "reason": reason,
+        "field": field,
+    }
+    return {"statusCode": status, "headers": PROBLEM_HEADERS, "body": orjson.dumps(body).decode()}

@@ -9,6 +9,7 @@ import msgspec
 from system.api.http import Request, Response, answer, decode
 from system.model import keys
 from system.model.errors import ConditionFailed, Rejected, RejectReason
+from system.model.keys import Item
 from system.model.market import MarketKind, MarketSpec, MarketState, spec_from_item
 from system.ports.clock import Clock
 from system.ports.ids import Ids
@@ -83,6 +84,14 @@ _TARGET_STATE = {
 }
 
 
+Change = PauseMarket | ResumeMarket | DeleteMarket
+_DECODER: msgspec.json.Decoder[CreateMarket | Change] = msgspec.json.Decoder(
+    CreateMarket | Change, strict=False
+)
+_MAX_PPM = 1_000_000
+_LONGEST_SYMBOL = 32
+
+
 class AdminMarkets:
     """POST /admin/markets: create, pause, resume or delete; group `admin` only.
 
@@ -99,7 +108,7 @@ class AdminMarkets:
         if ADMIN_GROUP not in request.groups:
             detail = f"expected a caller of group {ADMIN_GROUP}, was in {list(request.groups)}"
             return Rejected(RejectReason.FORBIDDEN, "authorization", detail)
-        body: Any = decode(request, CreateMarket | PauseMarket | ResumeMarket | DeleteMarket)  # type: ignore[arg-type]
+        body = decode(request, _DECODER)
         if isinstance(body, Rejected):
             return body
         if isinstance(body, CreateMarket):
@@ -108,7 +117,7 @@ class AdminMarkets:
 
     def _create(self, body: CreateMarket) -> Response | Rejected:
         spec = MarketSpec(**msgspec.structs.asdict(body))
-        if problem := spec.problem():
+        if problem := spec.problem() or _out_of_range(spec):
             return Rejected(RejectReason.BAD_REQUEST, "market", problem)
         try:
             self.store.write(
@@ -119,13 +128,42 @@ class AdminMarkets:
         return answer(201, {"symbol": spec.symbol, "status": MarketState.ACTIVE.value})
 
     def _change(self, symbol: str, state: MarketState) -> Response | Rejected:
-        if self.store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META)) is None:
-            return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol!r}")
+        market = market_row(self.store, symbol)
+        if isinstance(market, Rejected):
+            return market
+        if market["status"] == MarketState.CLOSED.value:
+            return Rejected(RejectReason.EXCHANGE_CLOSED, "symbol", f"{symbol} is CLOSED for good")
         uuid = self.ids.uuid7()
         self.store.write(
             Put(keys.ORDERS, state_command(symbol, uuid, state, self.clock.now_ns()), NOT_EXISTS)
         )
         return answer(202, {"symbol": symbol, "requested": state.value})
+
+
+def market_row(store: Store, symbol: str) -> Item | Rejected:
+    """Read a market's row for a verb that names its symbol."""
+    known = len(symbol) <= _LONGEST_SYMBOL  # longer ones are no keys of the table
+    row = store.get(keys.MARKETS, keys.Key(keys.market_pk(symbol), keys.META)) if known else None
+    if row is None:
+        return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol[:_LONGEST_SYMBOL]!r}")
+    return row
+
+
+def _out_of_range(spec: MarketSpec) -> str:
+    """Return which term nobody can have meant, "" when none."""
+    for name, value, most in (
+        ("tick_e6", spec.tick_e6, 2**63),
+        ("lot_e8", spec.lot_e8, spec.max_order_e8),
+        ("fee_ppm", spec.fee_ppm, _MAX_PPM),
+        ("im_ppm", spec.im_ppm, _MAX_PPM),
+        ("mm_ppm", spec.mm_ppm, _MAX_PPM),
+        ("band_ppm", spec.band_ppm, _MAX_PPM - 1),
+    ):
+        if not 0 <= value <= most:
+            return f"{name}: expected 0 to {most}, was {value}"
+    if spec.kind is MarketKind.SPOT and spec.symbol != f"{spec.base}-USDC":
+        return f"base: expected what the symbol {spec.symbol} names, was {spec.base!r}"
+    return ""
 
 
 def state_command(symbol: str, uuid: str, state: MarketState, now_ns: int) -> dict[str, Any]:

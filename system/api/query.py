@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from typing import Any
 
 import orjson
 
+from system.api.auth import account_of
 from system.api.http import Request, Response, answer
+from system.api.markets import market_row
+from system.metrics import queries
 from system.model import keys
 from system.model.errors import Rejected, RejectReason
 from system.model.keys import Item
@@ -17,6 +20,8 @@ from system.model.units import notional
 from system.ports.store import Store, query_all
 
 MAX_PAGE = 200
+MAX_CURSOR_PART = 100
+_TRADER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HIDDEN = ("PK", "SK", "trader_key", "signature", "ttl")
 
 
@@ -31,9 +36,9 @@ class Queries:
         trader = _trader(request)
         if isinstance(trader, Rejected):
             return trader
-        limit = request.query.get("limit", "50")
-        if not limit.isdecimal() or not 1 <= int(limit) <= MAX_PAGE:
-            return Rejected(RejectReason.BAD_REQUEST, "limit", f"expected 1 to {MAX_PAGE}, was {limit!r}")
+        limit = _number(request, "limit", 50, MAX_PAGE)
+        if isinstance(limit, Rejected):
+            return limit
         after = _cursor(request.query.get("next", ""), keys.trader_pk(trader))
         if isinstance(after, Rejected):
             return after
@@ -42,7 +47,7 @@ class Queries:
             keys.trader_pk(trader),
             index="trader",
             descending=True,
-            limit=int(limit),
+            limit=limit,
             after=after,
         )
         cursor = base64.urlsafe_b64encode(orjson.dumps(dict(page.after))).decode() if page.after else None
@@ -76,21 +81,22 @@ class Queries:
     def stats(self, request: Request) -> Response | Rejected:
         """The newest minute rows (`minutes`, default 60), the newest days, and the lifetime row."""
         symbol = request.path.get("symbol", "")
-        pk = keys.market_pk(symbol)
-        if self.store.get(keys.MARKETS, keys.Key(pk, keys.META)) is None:
-            return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {symbol!r}")
-        minutes = request.query.get("minutes", "60")
-        if not minutes.isdecimal() or not 1 <= int(minutes) <= 1440:
-            return Rejected(RejectReason.BAD_REQUEST, "minutes", f"expected 1 to 1440, was {minutes!r}")
-        intraday = self.store.query(keys.STATS_INTRADAY, pk, descending=True, limit=int(minutes)).items
+        market = market_row(self.store, symbol)
+        if isinstance(market, Rejected):
+            return market
+        minutes = _number(request, "minutes", 60, 1440)
+        if isinstance(minutes, Rejected):
+            return minutes
+        pk = market["PK"]
+        intraday = self.store.query(keys.STATS_INTRADAY, pk, descending=True, limit=minutes).items
         daily = self.store.query(keys.STATS_DAILY, pk, descending=True, limit=30).items
         lifetime = self.store.get(keys.STATS_LIFETIME, keys.Key(keys.LIFETIME_PK, keys.META))
         return answer(
             200,
             {
-                "intraday": [{"minute": row["SK"], **shown(row)} for row in intraday],
-                "daily": [{"day": row["SK"], **shown(row)} for row in daily],
-                "lifetime": shown(lifetime or {}),
+                "intraday": queries.intraday(intraday),
+                "daily": queries.daily(daily),
+                "lifetime": queries.lifetime(lifetime, symbol),
             },
         )
 
@@ -104,22 +110,42 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _number(request: Request, name: str, default: int, most: int) -> int | Rejected:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    # the length first: int() refuses thousands of digits with an exception
+    if len(text) <= 4 and text.isascii() and text.isdecimal() and 1 <= int(text) <= most:
+        return int(text)
+    return Rejected(RejectReason.BAD_REQUEST, name, f"expected 1 to {most}, was {text[:20]!r}")
+
+
 def _trader(request: Request) -> str | Rejected:
     if account := request.query.get("account"):
-        return trader_of(account)
-    if trader := request.query.get("trader"):
+        known = account_of(account)
+        return known if isinstance(known, Rejected) else trader_of(known)
+    trader = request.query.get("trader", "")
+    if _TRADER.fullmatch(trader):
         return trader
-    return Rejected(RejectReason.BAD_REQUEST, "trader", "expected ?trader=uuid or ?account=0x...")
+    detail = f"expected ?trader=uuid or ?account=0x..., was {trader[:80]!r}"
+    return Rejected(RejectReason.BAD_REQUEST, "trader", detail)
 
 
-def _cursor(text: str, trader_key: str) -> dict[str, Any] | Rejected | None:
+def _cursor(text: str, trader_key: str) -> dict[str, str] | Rejected | None:
     """Read a cursor back; one of another trader, or a forged one, is refused."""
     if not text:
         return None
     try:
-        after = orjson.loads(base64.urlsafe_b64decode(text.encode()))
-    except (binascii.Error, orjson.JSONDecodeError, UnicodeError, ValueError):
+        after = orjson.loads(base64.b64decode(text.encode(), altchars=b"-_", validate=True))
+    except ValueError:  # not base64, not JSON or not text
         after = None
-    if not isinstance(after, dict) or after.get("trader_key") != trader_key:
-        return Rejected(RejectReason.BAD_REQUEST, "next", "expected a cursor that this trader was given")
-    return after
+    if (
+        isinstance(after, dict)
+        and after.keys() == {"PK", "SK", "trader_key"}
+        and all(isinstance(value, str) and len(value) <= MAX_CURSOR_PART for value in after.values())
+        and after["trader_key"] == trader_key
+        and after["PK"].startswith("MARKET#")
+        and after["SK"].startswith("TS#")
+    ):
+        return after
+    return Rejected(RejectReason.BAD_REQUEST, "next", "expected a cursor that this trader was given")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from system.model.units import NS
 
+MAX_KEYS = 100_000
+
 
 class RateLimit:
     """Allows `rate_per_s` on average and `burst` at once. Rule: RATE-001."""
@@ -15,7 +17,7 @@ class RateLimit:
     def __init__(self, rate_per_s: int, burst: int) -> None:
         self.cost_ns = NS // rate_per_s
         self.burst_ns = self.cost_ns * burst
-        self._free_at_ns: dict[str, int] = {}
+        self._full_at_ns: dict[str, int] = {}
 
     def allows(self, key: str, now_ns: int) -> bool:
         """Take one token; False when the bucket is empty.
@@ -23,9 +25,15 @@ class RateLimit:
         The bucket is kept as one instant (the generic cell rate algorithm): the time at which
         it will be full again.
         """
-        full_at_ns = self._free_at_ns.get(key, 0)
-        full_at_ns = max(full_at_ns, now_ns)
+        buckets = self._full_at_ns
+        full_at_ns = buckets.get(key, 0)
+        if full_at_ns <= now_ns:
+            full_at_ns = now_ns
+            if len(buckets) >= MAX_KEYS and key not in buckets:
+                # a full bucket is as good as none
+                buckets = {other: at_ns for other, at_ns in buckets.items() if at_ns > now_ns}
+                self._full_at_ns = buckets
         if full_at_ns + self.cost_ns - now_ns > self.burst_ns:
             return False
-        self._free_at_ns[key] = full_at_ns + self.cost_ns
+        buckets[key] = full_at_ns + self.cost_ns
         return True

@@ -6,18 +6,22 @@ the chain will count, and the stored answer of the idempotency key stand or fall
 
 from __future__ import annotations
 
-import hashlib
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from system.api.http import JSON_HEADERS, Request, Response, answer, decode
+from system.api.auth import account_of, refuse_stranger, separator_of
+from system.api.http import Request, Response, answer, decode
+from system.api.idempotency import IdempotencyKey, key_of, said_before
 from system.api.markets import Market, MarketCache
 from system.api.rate_limit import RateLimit
 from system.config import Config
-from system.model import keys, typed_data
+from system.model import keys
 from system.model.errors import ConditionFailed, Rejected, RejectReason
+from system.model.keys import Key
 from system.model.market import MarketSpec
-from system.model.order import Order, OrderType, Side, TimeInForce, trader_of
+from system.model.order import TERMINAL, Order, OrderType, Side, TimeInForce, trader_of
 from system.model.signing import order_digest
 from system.model.units import NS
 from system.ports.clock import Clock
@@ -25,24 +29,27 @@ from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update
 from system.risk import checks, holds
 
-IDEMPOTENCY_TTL_S = 86_400
+# Places of the actions in the transaction, and so of the reasons when it is refused.
+_BALANCE, _NONCE, _KEY = 1, 2, 3
+
+OrderId = Annotated[str, Meta(max_length=80)]
 
 
 class _Body(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True):
     """What every order says; amounts in base units, as in model/order.py."""
 
-    symbol: str
+    symbol: Annotated[str, Meta(max_length=32)]
     side: Side
     qty_e8: int
     limit_price_e6: int  # MARKET: the worst price the trader signs
     account: str
     nonce: int
-    signature: str = ""
+    signature: Annotated[str, Meta(max_length=132)] = ""
     subaccount: int = 0
     max_fee_bps: int = 50
     reduce_only: bool = False
     expire_s: int = 0
-    client_order_id: str = ""
+    client_order_id: Annotated[str, Meta(max_length=64)] = ""
 
 
 class LimitBody(_Body, tag="limit"):
@@ -50,11 +57,15 @@ class LimitBody(_Body, tag="limit"):
 
     tif: TimeInForce = "GTC"
     post_only: bool = False
-    replaces: str = ""
+    replaces: OrderId = ""
 
 
 class MarketBody(_Body, tag="market"):
     """POST /orders, `"type": "market"`: an IOC order at the signed worst price."""
+
+
+Body = LimitBody | MarketBody
+_DECODER: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body, strict=False)
 
 
 class SubmitOrder:
@@ -69,45 +80,50 @@ class SubmitOrder:
         self.markets = markets
         self.limit = limit
         self.config = config
-        self.separator = (
-            typed_data.domain_separator(typed_data.Domain(config.chain_id, config.settlement_address))
-            if config.settlement_address
-            else b""
-        )
+        self.separator = separator_of(config)
 
     def __call__(self, request: Request) -> Response | Rejected:
-        body = decode(request, LimitBody | MarketBody)  # type: ignore[arg-type]
+        body = decode(request, _DECODER)
         if isinstance(body, Rejected):
             return body
-        account = body.account.lower()
-        if len(account) != 42 or not account.startswith("0x"):
-            return Rejected(
-                RejectReason.BAD_REQUEST, "account", f"expected 0x and 40 hex, was {body.account!r}"
-            )
-        if not 0 <= body.nonce < 2**64 or not 0 <= body.subaccount < 2**32:
-            return Rejected(
-                RejectReason.BAD_REQUEST, "nonce", "expected 64 bits of nonce and 32 of subaccount"
-            )
+        account = account_of(body.account)
+        if isinstance(account, Rejected):
+            return account
+        trader = trader_of(account)
+        key = key_of(request, trader)
+        if isinstance(key, Rejected):
+            return key
         now_ns = self.clock.now_ns()
-        if not self.limit.allows(account, now_ns):
-            return Rejected(RejectReason.RATE_LIMITED, "account", "too many orders; wait and send again")
+        said = self._accept(body, account, request, key, now_ns)
+        return said_before(said, key, self.store, now_ns) if isinstance(said, Rejected) else said
+
+    def _accept(
+        self, body: Body, account: str, request: Request, key: IdempotencyKey | None, now_ns: int
+    ) -> Response | Rejected:
+        """Step 3: every check, the cheap ones first, the one that counts the caller's requests last.
+
+        A request that the account has not signed must not use up the account's tokens.
+        """
+        if rejected := _misfit(body):
+            return rejected
         market = self.markets.get(body.symbol)
         if market is None:
             return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {body.symbol!r}")
         order = self._order(body, account, market, request.received_ns, now_ns)
         spec = market.spec
         rejected = checks.accept(order, spec, market.state, market.mark_e6, now_ns)
-        if rejected is None:
-            rejected = self._check_signature(order, market)
+        if rejected is None and self.config.signature_due(order.nonce):
+            digest = order_digest(order, spec, self.separator)
+            rejected = refuse_stranger(account, digest, order.signature)
+        if rejected is None and not self.limit.allows(account, now_ns):
+            rejected = Rejected(RejectReason.RATE_LIMITED, "account", "too many orders; wait and send again")
         if rejected is None and order.replaces:
             rejected = self._check_replaced(order)
         if rejected is not None:
             return rejected
-        return self._pre_pay(order, spec, request)
+        return self._pre_pay(order, spec, key)
 
-    def _order(
-        self, body: LimitBody | MarketBody, account: str, market: Market, received_ns: int, now_ns: int
-    ) -> Order:
+    def _order(self, body: Body, account: str, market: Market, received_ns: int, now_ns: int) -> Order:
         limit = isinstance(body, LimitBody)
         order_type: OrderType = "LIMIT" if limit else "MARKET"
         return Order(
@@ -136,20 +152,6 @@ class SubmitOrder:
             updated_ns=now_ns,
         )
 
-    def _check_signature(self, order: Order, market: Market) -> Rejected | None:
-        """Rule: SIGN-001."""
-        if not self.config.signature_due(order.nonce):
-            return None
-        try:
-            digest = order_digest(order, market.spec, self.separator)
-        except ValueError as error:
-            return Rejected(RejectReason.BAD_REQUEST, "order", str(error))
-        signer = typed_data.recover(digest, order.signature)
-        if signer == order.account:
-            return None
-        detail = f"expected a signature by {order.account}, was by {signer or 'nobody'}"
-        return Rejected(RejectReason.BAD_SIGNATURE, "signature", detail)
-
     def _check_replaced(self, order: Order) -> Rejected | None:
         key = keys.order_key(order.replaces)
         item = self.store.get(keys.ORDERS, key) if key else None
@@ -159,10 +161,13 @@ class SubmitOrder:
             )
         if item["account"] != order.account:
             return Rejected(RejectReason.NOT_OWNER, "replaces", "expected an order of the same account")
+        if item["status"] in TERMINAL:
+            detail = f"expected a live order, {order.replaces} is {item['status']}"
+            return Rejected(RejectReason.TOO_LATE_TO_CANCEL, "replaces", detail)
         return None
 
-    def _pre_pay(self, order: Order, spec: MarketSpec, request: Request) -> Response | Rejected:
-        """Write the order and take its hold, all or nothing. Rules: HOLD-001, IDEM-001."""
+    def _pre_pay(self, order: Order, spec: MarketSpec, key: IdempotencyKey | None) -> Response | Rejected:
+        """Write the order and take its hold, all or nothing. Rules: HOLD-001 to HOLD-003, IDEM-001."""
         order.hold_asset = holds.hold_asset(order, spec)
         order.hold = holds.hold_before_match(order, spec)
         hold = order.hold
@@ -177,63 +182,73 @@ class SubmitOrder:
                 "hold_asset": order.hold_asset,
             },
         )
+        nonce = {"PK": trader, "SK": f"NONCE#{order.nonce}", "order_id": order.id}
         actions: list[Put | Update] = [
             Put(keys.ORDERS, order.to_item(), NOT_EXISTS),
             Update(
                 keys.BALANCES,
-                keys.Key(trader, keys.asset_sk(order.hold_asset)),
+                Key(trader, keys.asset_sk(order.hold_asset)),
                 add={"available": -hold, "reserved": hold},
                 when=(Clause("available", ">=", hold),),
             ),
-            Put(
-                keys.IDEMPOTENCY,
-                {"PK": trader, "SK": f"NONCE#{order.nonce}", "order_id": order.id},
-                NOT_EXISTS,
-            ),
+            Put(keys.IDEMPOTENCY, nonce, NOT_EXISTS),
         ]
-        header = request.headers.get("idempotency-key")
-        if header:
-            actions.append(Put(keys.IDEMPOTENCY, _stored(trader, header, request, said, order), NOT_EXISTS))
+        if key is not None:
+            actions.append(key.put(said, order.accepted_ns))
         try:
             self.store.transact(actions)
         except ConditionFailed as lost:
-            return self._lost(lost, order, header, request)
+            if key is None or not lost.reasons[_KEY]:
+                return self._lost(lost, order)
+        else:
+            return said
+        return self._under_used_key(order, key, said, actions)
+
+    def _under_used_key(
+        self, order: Order, key: IdempotencyKey, said: Response, actions: list[Put | Update]
+    ) -> Response | Rejected:
+        """The key has a row: give its answer, or take its place when its time is over."""
+        if before := key.first_answer(self.store, order.accepted_ns):
+            return before
+        actions[_KEY] = key.put(said, order.accepted_ns, expired=True)
+        try:
+            self.store.transact(actions)
+        except ConditionFailed as lost:
+            return self._lost(lost, order)
         return said
 
-    def _lost(
-        self, lost: ConditionFailed, order: Order, header: str | None, request: Request
-    ) -> Response | Rejected:
+    def _lost(self, lost: ConditionFailed, order: Order) -> Rejected:
+        """Say which condition of the transaction did not hold."""
         reasons = lost.reasons
-        trader = keys.trader_pk(order.trader)
-        if header and reasons[3]:
-            stored = self.store.get(keys.IDEMPOTENCY, keys.Key(trader, "KEY#" + header))
-            if stored is not None:
-                return _replayed(stored, request)
-        if reasons[2]:
+        if reasons[_NONCE]:
             detail = f"nonce {order.nonce} was used already; the chain counts fills by account and nonce"
             return Rejected(RejectReason.DUPLICATE_ORDER, "nonce", detail)
-        if reasons[1]:
-            row = self.store.get(keys.BALANCES, keys.Key(trader, keys.asset_sk(order.hold_asset)))
+        if reasons[_BALANCE]:
+            key = Key(keys.trader_pk(order.trader), keys.asset_sk(order.hold_asset))
+            row = self.store.get(keys.BALANCES, key)
             available = row["available"] if row else 0
             detail = f"expected {order.hold} of {order.hold_asset} available, was {available}"
             return Rejected(RejectReason.INSUFFICIENT_FUNDS, "qty_e8", detail)
+        if len(reasons) > _KEY and reasons[_KEY]:
+            detail = "another request took this key at the same time; send the request again"
+            return Rejected(RejectReason.IDEMPOTENCY_CONFLICT, "idempotency-key", detail)
         return Rejected(RejectReason.DUPLICATE_ORDER, "order_id", f"{order.id} exists already")
 
 
-def _stored(trader: str, header: str, request: Request, said: Response, order: Order) -> dict[str, object]:
-    return {
-        "PK": trader,
-        "SK": "KEY#" + header,
-        "request": hashlib.sha256(request.body).hexdigest(),
-        "status": said["statusCode"],
-        "body": said["body"],
-        "ttl": order.accepted_ns // NS + IDEMPOTENCY_TTL_S,
-    }
+def _misfit(body: Body) -> Rejected | None:
+    """Return which number does not fit the type it is signed as; the market's own limits come later.
 
-
-def _replayed(stored: dict[str, object], request: Request) -> Response | Rejected:
-    """Give the first answer again; the same key on another body is an error, not an order."""
-    if stored["request"] != hashlib.sha256(request.body).hexdigest():
-        detail = "this key was used with another body; use a new key for a new order"
-        return Rejected(RejectReason.IDEMPOTENCY_CONFLICT, "idempotency-key", detail)
-    return {"statusCode": stored["status"], "headers": JSON_HEADERS, "body": stored["body"]}
+    Nonce 0 is refused because a signed Cancel says with it that it names no nonce.
+    """
+    for name, value, low, bits in (
+        ("nonce", body.nonce, 1, 64),
+        ("qty_e8", body.qty_e8, 1, 64),
+        ("limit_price_e6", body.limit_price_e6, 1, 64),
+        ("subaccount", body.subaccount, 0, 32),
+        ("max_fee_bps", body.max_fee_bps, 0, 16),
+        ("expire_s", body.expire_s, 0, 40),
+    ):
+        if not low <= value < 1 << bits:
+            detail = f"expected {low} or more, below 2**{bits}, was {value}"
+            return Rejected(RejectReason.BAD_REQUEST, name, detail)
+    return None

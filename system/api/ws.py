@@ -13,7 +13,7 @@ from system.ports.clock import Clock
 from system.ports.store import Delete, Put, Store, query_all
 
 CONNECTION_TTL_S = 86_400
-CHANNEL = re.compile(r"^(market|admin)\.[A-Za-z0-9-]{3,40}$|^trader\.[0-9a-f-]{36}$")
+CHANNEL = re.compile(r"(market|admin)\.[A-Za-z0-9-]{3,40}|trader\.[0-9a-f-]{36}")
 MAX_CHANNELS = 50
 
 
@@ -60,7 +60,7 @@ class WebSocketRoutes:
             return _refused('expected {"action":..., "channels":[...]}')
         if not isinstance(channels, list) or not 1 <= len(channels) <= MAX_CHANNELS:
             return _refused(f"channels: expected a list of 1 to {MAX_CHANNELS}")
-        wrong = [name for name in channels if not isinstance(name, str) or not CHANNEL.match(name)]
+        wrong = [name for name in channels if not isinstance(name, str) or not CHANNEL.fullmatch(name)]
         if wrong:
             return _refused(
                 f"channels: expected market.SYMBOL, trader.UUID or admin.SYMBOL, was {wrong[0]!r}"
