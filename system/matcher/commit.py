@@ -8,21 +8,22 @@ missed a commit, cannot write anything. Rules: COMM-001 to COMM-006 (docs/rules/
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from system.matcher.steps import Fill, Posting, Step
-from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.keys import Item, Key
 from system.model.order import PENDING, Order
 from system.model.position import Position
 from system.model.trade import Trade
-from system.ports.store import Action, Clause, Put, Update
+from system.ports.store import MAX_TRANSACTION_ACTIONS, Action, Clause, Put, Update
 
 FIXED_ACTIONS = 4  # lease, market account, StatsIntraday, StatsLifetime
-MAX_ACTIONS_PER_STEP = 9  # trade, two orders, two positions, four balances
-ROOM = 100 - FIXED_ACTIONS - MAX_ACTIONS_PER_STEP
-"""As long as no more actions are gathered than this, one more step still fits."""
+ACTIONS_PER_FILL = 9  # trade, two orders, two positions, four balances
+ACTIONS_PER_END = 2  # order, balance
+ROOM = MAX_TRANSACTION_ACTIONS - FIXED_ACTIONS - ACTIONS_PER_FILL - ACTIONS_PER_END
+"""As long as no more actions are gathered than this, an order's end and a fill still fit."""
 
 _WAS_PENDING = (Clause("status", "=", PENDING),)
 
@@ -35,7 +36,6 @@ class Changes:
         "clearing",
         "commands",
         "fees",
-        "fills",
         "orders",
         "positions",
         "state",
@@ -46,9 +46,8 @@ class Changes:
         self.orders: dict[str, Order] = {}
         self.positions: dict[str, Position] = {}
         self.balances: dict[tuple[str, str], list[int]] = {}
-        self.commands: dict[str, tuple[Key, str]] = {}  # CANCEL and STATE rows: key, outcome
+        self.commands: dict[str, tuple[Key, str, int]] = {}  # CANCEL and STATE rows: key, outcome, seq
         self.trades: list[Trade] = []
-        self.fills: list[Fill] = []
         self.fees = 0
         self.clearing = 0
         self.state = ""  # the market's new state, "" when unchanged
@@ -74,7 +73,6 @@ class Changes:
             self.orders[order.uuid] = order
         self._post(step.postings)
         if type(step) is Fill:
-            self.fills.append(step)
             self.positions[step.maker.trader] = step.maker_position
             self.positions[step.taker.trader] = step.taker_position
             self.fees += step.fees
@@ -93,7 +91,11 @@ class Changes:
 
 
 class Watermark:
-    """The lease row of a market as its holder knows it."""
+    """The lease row of a market as its holder knows it.
+
+    applied_seq counts the commands that are wholly applied. One that takes several transactions
+    counts with its last, so that a successor gives it the same number again.
+    """
 
     __slots__ = ("applied_seq", "feed_seq", "owner", "token", "trade_no")
 
@@ -104,55 +106,44 @@ class Watermark:
         self.trade_no = trade_no
         self.feed_seq = feed_seq
 
+    def copy(self) -> Watermark:
+        """Return the same mark, to go on from."""
+        return Watermark(self.owner, self.token, self.applied_seq, self.trade_no, self.feed_seq)
+
+
+class Advance(NamedTuple):
+    """From which watermark to which a commit takes its market."""
+
+    symbol: str
+    before: Watermark
+    after: Watermark
+    expires_ns: int  # until when the lease is renewed
+    open_interest_e8: int
+
 
 def transaction(
-    symbol: str,
-    changes: Changes,
-    mark: Watermark,
-    committed: Watermark,
-    unfinished: str,
-    first_time: frozenset[str] | set[str],
-    bucket: MinuteBucket,
-    expires_ns: int,
-    open_interest_e8: int,
+    changes: Changes, advance: Advance, first_time: Mapping[str, int], position_rows: list[Item]
 ) -> list[Action]:
-    """Return the actions of one commit.
+    """Return the actions of one commit, without the statistics.
 
     Args:
-        mark: the watermark after this commit; `committed` the one before it.
-        unfinished: uuid of the taker whose sweep goes on in the next transaction, "" when none;
-            its row stays PENDING, so that a successor resumes it.
-        first_time: uuids whose rows must still be PENDING: each command is applied once.
+        first_time: by uuid, orders that this commit takes from PENDING, and what of each was
+            filled by earlier commits. It is the condition that applies every command once, even
+            where a message older than the row is read.
+        position_rows: the rows of `changes.positions`.
     """
-    actions: list[Action] = [
-        Update(
-            keys.MATCHER_LEASES,
-            Key(keys.market_pk(symbol), "LEASE"),
-            put={
-                "applied_seq": mark.applied_seq,
-                "trade_no": mark.trade_no,
-                "feed_seq": mark.feed_seq,
-                "expires_ns": expires_ns,
-                "open_interest_e8": open_interest_e8,
-            },
-            when=(
-                Clause("token", "=", committed.token),
-                Clause("applied_seq", "=", committed.applied_seq),
-                Clause("trade_no", "=", committed.trade_no),
-            ),
-        )
-    ]
+    symbol = advance.symbol
+    actions: list[Action] = [_lease_update(advance)]
     for uuid, order in changes.orders.items():
-        when = _WAS_PENDING if uuid in first_time else ()
-        progress = order.progress()
-        if uuid == unfinished:
-            progress["status"] = PENDING
-        actions.append(Update(keys.ORDERS, order.key, put=progress, when=when))
-    for key, outcome in changes.commands.values():
-        put = {"status": outcome, "seq": mark.applied_seq}
+        when: tuple[Clause, ...] = ()
+        if uuid in first_time:
+            when = (*_WAS_PENDING, Clause("cum_qty_e8", "=", first_time[uuid]))
+        actions.append(Update(keys.ORDERS, order.key, put=order.progress(), when=when))
+    for key, outcome, seq in changes.commands.values():
+        put = {"status": outcome, "seq": seq}
         actions.append(Update(keys.ORDERS, key, put=put, when=_WAS_PENDING))
     actions += [Put(keys.TRADES, trade.to_item()) for trade in changes.trades]
-    actions += [Put(keys.POSITIONS, position.to_item()) for position in changes.positions.values()]
+    actions += [Put(keys.POSITIONS, row) for row in position_rows]
     for (trader, asset), (available, reserved) in changes.balances.items():
         if available or reserved:
             key = Key(keys.trader_pk(trader), keys.asset_sk(asset))
@@ -163,8 +154,27 @@ def transaction(
     if changes.fees or changes.clearing:
         key = Key(keys.market_pk(symbol), keys.asset_sk("USDC"))
         actions.append(Update(keys.BALANCES, key, add={"fees": changes.fees, "clearing": changes.clearing}))
-    actions += bucket.actions()
     return actions
+
+
+def _lease_update(advance: Advance) -> Update:
+    before, after = advance.before, advance.after
+    return Update(
+        keys.MATCHER_LEASES,
+        Key(keys.market_pk(advance.symbol), "LEASE"),
+        put={
+            "applied_seq": after.applied_seq,
+            "trade_no": after.trade_no,
+            "feed_seq": after.feed_seq,
+            "expires_ns": advance.expires_ns,
+            "open_interest_e8": advance.open_interest_e8,
+        },
+        when=(
+            Clause("token", "=", before.token),
+            Clause("applied_seq", "=", before.applied_seq),
+            Clause("trade_no", "=", before.trade_no),
+        ),
+    )
 
 
 def lease_row(symbol: str, mark: Watermark, expires_ns: int) -> Item:

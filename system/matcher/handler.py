@@ -14,34 +14,39 @@ import orjson
 
 from system.config import Config
 from system.matcher import steps
-from system.matcher.commit import ROOM, Changes, Watermark, transaction
+from system.matcher.commit import ROOM, Advance, Changes, Watermark, transaction
 from system.matcher.matching import Engine
-from system.matcher.recovery import load_bucket, load_position, rebuild, take_lease
+from system.matcher.recovery import load_bucket, load_positions, read_many, rebuild, take_lease
 from system.metrics.buckets import MinuteBucket
 from system.model import keys, messages
-from system.model.errors import PortError
+from system.model.errors import PortError, RejectReason, Unavailable
 from system.model.keys import Key
 from system.model.market import MarketState
 from system.model.messages import Command, Message, read_command
-from system.model.order import PENDING, order_from_item
+from system.model.order import PENDING, Order, order_from_item
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.queue import Topic
 from system.ports.store import Store
 
 REMEMBERED = 20_000  # applied commands a seat remembers, to skip a redelivery without a read
+NEWS_PER_PUBLICATION = 200  # a message of the longest kind has 900 bytes, a publication at most 256 KB
+DONE = "DONE"  # status of a CANCEL or STATE row that did what it says
 
 
 class Seat:
     """One market as its present owner holds it: engine, watermark, minute."""
 
-    def __init__(self, symbol: str, engine: Engine, mark: Watermark, bucket: MinuteBucket) -> None:
+    def __init__(
+        self, symbol: str, engine: Engine, mark: Watermark, bucket: MinuteBucket, since_ns: int
+    ) -> None:
         self.symbol = symbol
         self.engine = engine
         self.mark = mark  # as of the next commit
-        self.committed = Watermark(mark.owner, mark.token, mark.applied_seq, mark.trade_no, mark.feed_seq)
+        self.committed = mark.copy()
         self.bucket = bucket
-        self.fresh = True  # nothing applied yet: check every command against the store
+        self.since_ns = since_ns  # what was accepted before may have been applied by an earlier owner
+        self.fresh = True  # no batch served yet: whatever the clocks say, look
         self.applied: deque[str] = deque()
         self.applied_set: set[str] = set()
 
@@ -51,6 +56,12 @@ class Seat:
             self.applied_set.add(uuid)
         while len(self.applied) > REMEMBERED:
             self.applied_set.discard(self.applied.popleft())
+
+    def doubts(self, command: Command) -> bool:
+        """Tell whether only the store knows if this command was applied; MINUTE has no row to ask."""
+        if command.kind == "MINUTE":
+            return False
+        return self.fresh or command.item["accepted_ns"] <= self.since_ns
 
 
 class Matcher:
@@ -63,6 +74,7 @@ class Matcher:
         self.ids = ids
         self.config = config
         self.seats: dict[str, Seat] = {}
+        self.unsent: dict[str, list[Message]] = {}  # by market: committed, but the topic did not answer
 
     def handle(self, event: dict[str, Any], _context: Any) -> dict[str, Any]:
         """Serve one SQS batch; what could not be committed is returned for redelivery."""
@@ -75,47 +87,41 @@ class Matcher:
                 self._serve(symbol, [read_command(record["body"]) for record in records])
             except PortError:
                 # The group's order must hold, so the whole group comes again.
-                self.seats.pop(symbol, None)
                 failed += [record["messageId"] for record in records]
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def _serve(self, symbol: str, commands: list[Command]) -> None:
         now_ns = self.clock.now_ns()
-        seat = self.seats.get(symbol)
-        if seat is None:
-            seat = self.seats[symbol] = self._sit_down(symbol, now_ns)
-        if seat.fresh:
-            commands = self._still_pending(commands)
-            seat.fresh = False
-        else:
-            commands = [command for command in commands if command.item["uuid"] not in seat.applied_set]
+        # Out of the table while it is worked with: whatever fails, and even a defect that this
+        # instance outlives, no half-applied book is left behind.
+        seat = self.seats.pop(symbol, None) or self._sit_down(symbol, now_ns)
         batch = _Batch(self, seat, now_ns)
-        for command in commands:
-            batch.apply(command)
-        batch.commit(last=True)
-        batch.publish()
+        try:
+            batch.serve(commands)
+        except PortError:
+            self._publish(symbol, batch.news)  # what was committed before is news all the same
+            raise
+        self.seats[symbol] = seat
+        self._publish(symbol, batch.news)
 
     def _sit_down(self, symbol: str, now_ns: int) -> Seat:
         mark, open_interest_e8 = take_lease(
             self.store, symbol, self.config.matcher_id, now_ns, self.config.lease_ns
         )
         engine = rebuild(self.store, symbol, open_interest_e8)
-        return Seat(symbol, engine, mark, load_bucket(self.store, symbol, now_ns))
+        return Seat(symbol, engine, mark, load_bucket(self.store, symbol, now_ns), now_ns)
 
-    def _still_pending(self, commands: list[Command]) -> list[Command]:
-        """Drop what an earlier owner applied; go on with what it began (rows as the store has them)."""
-        with_row = [command for command in commands if command.kind != "MINUTE"]
-        wanted = [Key(command.item["PK"], command.item["SK"]) for command in with_row]
-        rows = {row["uuid"]: row for row in self.store.get_many(keys.ORDERS, list(dict.fromkeys(wanted)))}
-        still: list[Command] = []
-        for command in commands:
-            if command.kind == "MINUTE":
-                still.append(command)
-                continue
-            row = rows.pop(command.item["uuid"], None)
-            if row is not None and row["status"] == PENDING:
-                still.append(Command(command.kind, row))
-        return still
+    def _publish(self, symbol: str, news: list[Message]) -> None:
+        """Send the news of committed transactions; what the topic does not take is kept for the next time."""
+        if symbol in self.unsent:
+            news = self.unsent.pop(symbol) + news
+        for start in range(0, len(news), NEWS_PER_PUBLICATION):
+            some = news[start : start + NEWS_PER_PUBLICATION]
+            try:
+                self.topic.publish(orjson.dumps(some).decode())
+            except PortError:
+                self.unsent[symbol] = news[start:]
+                raise
 
 
 class _Batch:
@@ -126,132 +132,179 @@ class _Batch:
         self.seat = seat
         self.now_ns = now_ns
         self.changes = Changes()
-        self.first_time: set[str] = set()
-        self.news: list[Message] = []
+        self.first_time: dict[str, int] = {}  # orders still PENDING in the store: quantity filled there
+        self.prints: list[Message] = []  # of trades not yet committed
+        self.news: list[Message] = []  # of what is committed
         self.done: list[str] = []
         self.book_moved = False
 
-    def apply(self, command: Command) -> None:
-        """Sequence one command and carry it out."""
+    def serve(self, commands: list[Command]) -> None:
+        """Apply what has not been applied, in order. Raises PortError; the seat is then lost."""
         seat = self.seat
-        uuid = command.item["uuid"]
-        if self.changes.size > ROOM:
-            self.commit()
-        seat.mark.applied_seq += 1
-        if command.kind == "MINUTE":
-            self._steps(steps.Tick(), "")
+        commands = self._unapplied(commands)
+        seat.fresh = False
+        orders = {
+            command.item["uuid"]: order_from_item(command.item)
+            for command in commands
+            if command.kind in ("LIMIT", "MARKET")
+        }
+        load_positions(self.matcher.store, seat.engine, (order.trader for order in orders.values()))
+        for command in commands:
+            if self.changes.size > ROOM:
+                self.commit()
+            self.apply(command, orders.get(command.item["uuid"]))
+        self.commit(last=True)
+
+    def _unapplied(self, commands: list[Command]) -> list[Command]:
+        """Drop what was applied before; go on with what an earlier owner began, as the store has it."""
+        seat = self.seat
+        new: dict[str, Command] = {}
+        for command in commands:
+            uuid = command.item["uuid"]
+            if uuid not in seat.applied_set:
+                new.setdefault(uuid, command)
+        doubtful = [command for command in new.values() if seat.doubts(command)]
+        if doubtful:
+            wanted = [Key(command.item["PK"], command.item["SK"]) for command in doubtful]
+            rows = {row["uuid"]: row for row in read_many(self.matcher.store, keys.ORDERS, wanted)}
+            for command in doubtful:
+                uuid = command.item["uuid"]
+                if uuid not in rows:
+                    raise Unavailable(f"matcher: expected a row {uuid} in {keys.ORDERS}, was none")
+                if rows[uuid]["status"] == PENDING:
+                    new[uuid] = Command(command.kind, rows[uuid])
+                else:
+                    del new[uuid]
+        return list(new.values())
+
+    def apply(self, command: Command, order: Order | None) -> None:
+        """Sequence one command and carry it out."""
+        seat, item = self.seat, command.item
+        uuid = item["uuid"]
+        seq = seat.mark.applied_seq + 1
+        if order is not None:
+            self.first_time[uuid] = order.cum_qty_e8
+            self._run(order, seq, order)
+        elif command.kind == "MINUTE":
+            self._run(steps.Tick(), seq)
             self.book_moved = True
             seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns)
-        elif command.kind == "CANCEL":
-            item = command.item
-            target = item["target"]
-            cancel: steps.Command
-            if target:
-                cancel = steps.Cancel(target.rpartition(":")[2], item["trader"])
-            else:
-                cancel = steps.CancelBelow(item["trader"], item["nonce_floor"])
-            outcome = self._steps(cancel, "")
-            self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome)
-            self.done.append(uuid)
-        elif command.kind == "STATE":
-            item = command.item
-            state = MarketState(item["state"])
-            outcome = self._steps(steps.SetState(state), "")
-            self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome)
-            self.changes.state = state.value
-            self.done.append(uuid)
-            self._say(messages.state_change(seat.symbol, seat.mark.applied_seq, self.now_ns, state.value))
         else:
-            order = order_from_item(command.item)
-            order.sequenced_ns = order.sequenced_ns or self.now_ns
-            load_position(self.matcher.store, seat.engine, order.trader)
-            self.first_time.add(uuid)
-            self._steps(order, uuid)
-            self.done.append(uuid)
+            outcome = self._set_state(item, seq) if command.kind == "STATE" else self._cancel(item, seq)
+            self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome, seq)
+        seat.mark.applied_seq = seq
+        self.done.append(uuid)
 
-    def _steps(self, command: steps.Command, taker: str) -> str:
-        """Run one command; where a sweep is too long for one transaction, commit on the way."""
-        seat, changes = self.seat, self.changes
-        outcome = "DONE"
-        for step in seat.engine.run(command, self.now_ns, seat.mark.applied_seq):
-            if changes.size > ROOM:
-                self.commit(unfinished=taker)
-                changes = self.changes
-            changes.add(step)
-            if type(step) is steps.Fill:
-                seat.mark.trade_no += 1
-                trade = step.to_trade(self.matcher.ids.uuid7(), seat.mark.trade_no, self.now_ns)
-                changes.trades.append(trade)
-                seat.bucket.add_trade(trade)
-                seat.bucket.open_interest(seat.engine.open_interest_e8, self.now_ns)
-                self._print(trade.price_e6, trade.qty_e8, trade.aggressor_side)
-            elif type(step) is steps.Refused:
-                outcome = step.reason.value
-            self.book_moved = True
+    def _cancel(self, item: dict[str, Any], seq: int) -> str:
+        if target := item["target"]:
+            return self._run(steps.Cancel(target.rpartition(":")[2], item["trader"]), seq)
+        return self._run(steps.CancelBelow(item["trader"], item["nonce_floor"]), seq)
+
+    def _set_state(self, item: dict[str, Any], seq: int) -> str:
+        seat = self.seat
+        state = MarketState(item["state"])
+        if seat.engine.state is MarketState.CLOSED:
+            return RejectReason.EXCHANGE_CLOSED.value  # for good: its orders are gone
+        outcome = self._run(steps.SetState(state), seq)
+        self.changes.state = state.value
+        self.prints.append(messages.state_change(seat.symbol, seq, self.now_ns, state.value))
         return outcome
 
-    def _print(self, price_e6: int, qty_e8: int, side: str) -> None:
-        mark = self.seat.mark
+    def _run(self, command: steps.Command, seq: int, taker: Order | None = None) -> str:
+        """Run one command; where it is too long for one transaction, commit on the way.
+
+        The cut comes right after a step, while the engine stands still at it: before the next one
+        is asked for, orders and positions are exactly what the steps so far made of them.
+        """
+        seat, changes = self.seat, self.changes
+        outcome = DONE
+        for step in seat.engine.run(command, self.now_ns, seq):
+            changes.add(step)
+            self.book_moved = True
+            if type(step) is steps.Fill:
+                self._record(step)
+            elif type(step) is steps.Refused:
+                outcome = step.reason.value
+            if changes.size > ROOM and not _gave_way(step):
+                if taker is not None and taker.status != PENDING:
+                    seat.mark.applied_seq = seq  # its row says how it ended: it will not be applied again
+                self.commit(unfinished=taker)
+                changes = self.changes
+        return outcome
+
+    def _record(self, fill: steps.Fill) -> None:
+        """Number a fill and make its Trades row, its place in the minute, and its print."""
+        seat, now_ns = self.seat, self.now_ns
+        mark = seat.mark
+        mark.trade_no += 1
         mark.feed_seq += 1
-        self._say(
+        trade = fill.to_trade(self.matcher.ids.uuid7(), mark.trade_no, now_ns)
+        self.changes.trades.append(trade)
+        seat.bucket.add_trade(trade)
+        seat.bucket.open_interest(seat.engine.open_interest_e8, now_ns)
+        self.prints.append(
             messages.trade(
-                self.seat.symbol, mark.feed_seq, self.now_ns, price_e6, qty_e8, side, mark.trade_no
+                seat.symbol,
+                mark.feed_seq,
+                now_ns,
+                trade.price_e6,
+                trade.qty_e8,
+                trade.aggressor_side,
+                mark.trade_no,
             )
         )
 
-    def _say(self, message: Message) -> None:
-        self.news.append(message)
-
-    def commit(self, *, unfinished: str = "", last: bool = False) -> None:
+    def commit(self, *, unfinished: Order | None = None, last: bool = False) -> None:
         """Write what has gathered. Raises PortError; the caller then drops the seat."""
-        seat, changes, config = self.seat, self.changes, self.matcher.config
-        if seat.mark.applied_seq == seat.committed.applied_seq and not changes:
+        seat, changes, mark = self.seat, self.changes, self.seat.mark
+        if mark.applied_seq == seat.committed.applied_seq and not changes:
             return
         for position in changes.positions.values():
             position.version += 1
-        if last and self.book_moved:
-            seat.mark.feed_seq += 1  # the depth message that publish() sends
-        mark = seat.mark
-        actions = transaction(
+        tells_depth = last and self.book_moved
+        if tells_depth:
+            mark.feed_seq += 1
+        position_rows = [position.to_item() for position in changes.positions.values()]
+        advance = Advance(
             seat.symbol,
-            changes,
-            mark,
             seat.committed,
-            unfinished,
-            self.first_time,
-            seat.bucket,
-            self.now_ns + config.lease_ns,
+            mark,
+            self.now_ns + self.matcher.config.lease_ns,
             seat.engine.open_interest_e8,
         )
-        self.matcher.store.transact(actions)
-        seat.committed = Watermark(mark.owner, mark.token, mark.applied_seq, mark.trade_no, mark.feed_seq)
+        actions = transaction(changes, advance, self.first_time, position_rows)
+        self.matcher.store.transact([*actions, *seat.bucket.actions()])
+        seat.committed = mark.copy()
         seat.bucket.committed()
         seat.remember(self.done)
         self.done = []
-        self._tell(changes, unfinished)
-        self.first_time = {unfinished} if unfinished else set()
+        self._tell(position_rows)
+        if tells_depth:
+            self._tell_depth()
+        self.first_time = {}
+        if unfinished is not None and unfinished.status == PENDING:
+            self.first_time[unfinished.uuid] = unfinished.cum_qty_e8
         self.changes = Changes()
 
-    def _tell(self, changes: Changes, unfinished: str) -> None:
-        for uuid, order in changes.orders.items():
-            if uuid != unfinished:
-                self._say(messages.order_update(order, self.now_ns))
-        for position in changes.positions.values():
-            self._say(messages.position_update(position.to_item(), self.now_ns))
+    def _tell(self, position_rows: list[dict[str, Any]]) -> None:
+        news, now_ns = self.news, self.now_ns
+        news += self.prints
+        self.prints = []
+        for order in self.changes.orders.values():
+            if order.status != PENDING:  # else it is in the middle of its sweep
+                news.append(messages.order_update(order, now_ns))
+        for row in position_rows:
+            news.append(messages.position_update(row, now_ns))
 
-    def publish(self) -> None:
-        """Send the news of the batch, the book's top last."""
-        seat = self.seat
-        if self.book_moved:
-            book, levels = seat.engine.book, self.matcher.config.depth_levels
-            self._say(
-                messages.depth(
-                    seat.symbol,
-                    seat.committed.feed_seq,
-                    self.now_ns,
-                    book.bids.depth(levels),
-                    book.asks.depth(levels),
-                )
-            )
-        if self.news:
-            self.matcher.topic.publish(orjson.dumps(self.news).decode())
+    def _tell_depth(self) -> None:
+        seat, levels = self.seat, self.matcher.config.depth_levels
+        bids, asks = seat.engine.book.depth(levels)
+        self.news.append(messages.depth(seat.symbol, seat.committed.feed_seq, self.now_ns, bids, asks))
+
+
+def _gave_way(step: steps.Step) -> bool:
+    """Tell whether an order has just ended for another one that replaces it.
+
+    No cut there: a successor would find the old one gone and refuse the new one.
+    """
+    return type(step) is steps.Done and step.order.reason == steps.EndReason.REPLACED.value

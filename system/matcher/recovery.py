@@ -5,17 +5,21 @@ The first start and every later one are this same path (crash-only). Rules: LEAS
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from system.matcher.commit import Watermark, lease_row
 from system.matcher.matching import Engine
 from system.matcher.steps import StpMode
 from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.errors import ConditionFailed, Unavailable
-from system.model.keys import Key
+from system.model.keys import Item, Key
 from system.model.market import MarketState, spec_from_item
 from system.model.order import OPEN, order_from_item
-from system.model.position import position_from_item
+from system.model.position import Position, position_from_item
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
+
+MAX_KEYS_PER_READ = 100  # of get_many
 
 
 class LeaseHeld(Unavailable):
@@ -42,8 +46,11 @@ def take_lease(store: Store, symbol: str, owner: str, now_ns: int, lease_ns: int
         raise LeaseHeld(symbol, row["owner"], row["expires_ns"])
     token = row["token"] + 1
     put = {"owner": owner, "token": token, "expires_ns": expires_ns}
+    when = [Clause("token", "=", row["token"])]
+    if row["owner"] != owner:  # it may have come back and renewed its lease since we read
+        when.append(Clause("expires_ns", "=", row["expires_ns"]))
     try:
-        store.write(Update(keys.MATCHER_LEASES, key, put=put, when=(Clause("token", "=", row["token"]),)))
+        store.write(Update(keys.MATCHER_LEASES, key, put=put, when=tuple(when)))
     except ConditionFailed:
         raise LeaseHeld(symbol, "a matcher that was faster", expires_ns) from None
     # Read again behind the fence: the last owner may have committed between our read and our token.
@@ -61,7 +68,7 @@ def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
     pk = keys.market_pk(symbol)
     market = store.get(keys.MARKETS, Key(pk, keys.META))
     if market is None:
-        raise Unavailable(f"no market {symbol!r} in {keys.MARKETS}")
+        raise Unavailable(f"matcher: expected a market {symbol!r} in {keys.MARKETS}, was none")
     orders = [
         order_from_item(row)
         for row in query_all(store, keys.ORDERS, pk)
@@ -70,19 +77,31 @@ def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
     engine = Engine(
         spec_from_item(market), {}, MarketState(market["status"]), StpMode.EXPIRE_TAKER, open_interest_e8
     )
-    for trader in dict.fromkeys(order.trader for order in orders):
-        load_position(store, engine, trader)
+    load_positions(store, engine, (order.trader for order in orders))
     engine.restore(orders)
     return engine
 
 
-def load_position(store: Store, engine: Engine, trader: str) -> None:
-    """Give the engine a trader's position, unless it has it already."""
-    if trader in engine.positions:
+def load_positions(store: Store, engine: Engine, traders: Iterable[str]) -> None:
+    """Give the engine the positions that it lacks; who has none starts flat, and is not asked for again."""
+    positions, symbol = engine.positions, engine.spec.symbol
+    lacking = [trader for trader in dict.fromkeys(traders) if trader not in positions]
+    if not lacking:
         return
-    row = store.get(keys.POSITIONS, Key(keys.trader_pk(trader), keys.market_pk(engine.spec.symbol)))
-    if row is not None:
-        engine.positions[trader] = position_from_item(row)
+    wanted = [Key(keys.trader_pk(trader), keys.market_pk(symbol)) for trader in lacking]
+    for row in read_many(store, keys.POSITIONS, wanted):
+        positions[row["trader"]] = position_from_item(row)
+    for trader in lacking:
+        if trader not in positions:
+            positions[trader] = Position(trader=trader, symbol=symbol)
+
+
+def read_many(store: Store, table: str, wanted: list[Key]) -> list[Item]:
+    """Read any number of items, as many at a time as one call may."""
+    rows: list[Item] = []
+    for start in range(0, len(wanted), MAX_KEYS_PER_READ):
+        rows += store.get_many(table, wanted[start : start + MAX_KEYS_PER_READ])
+    return rows
 
 
 def load_bucket(store: Store, symbol: str, now_ns: int) -> MinuteBucket:
