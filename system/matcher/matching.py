@@ -65,6 +65,8 @@ class Engine:
         """Fill the book with the OPEN orders of the store; their seq gives them their places back."""
         for order in sorted(orders, key=_seq):
             self.book.add(order)
+        # a crash may have cut off what MATC-036 had to trim; the next order looks after it
+        self._touched = dict.fromkeys(self.book.reduce_only)
 
     def run(self, command: Command, now_ns: int, seq: int) -> Iterator[Step]:
         """Carry out one sequenced command and yield its effects in order."""
