@@ -26,7 +26,7 @@ TABLES = (
 )
 
 CHAIN_MADE = frozenset(
-    {"tx_hash", "raw", "block_hash", "block_number", "gas_used", "head", "prev_hash", "chain_head"}
+    {"tx_hash", "raw", "block_hash", "block_number", "gas_used", "head", "prev_hash", "superseded"}
 )
 """Attributes that a chain makes: hashes, heights and gas differ between the model and Anvil."""
 

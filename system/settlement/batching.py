@@ -1,0 +1,139 @@
+"""Step 9 of docs/walk.md, first half: trades become numbered batches, each trade in exactly one.
+
+A batch is made in one transaction with its trades, so a redelivered stream record or a second
+writer finds them taken. From then on the batch belongs to submit.py and watch.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from system.model import trade
+from system.model.dynamo_json import unmarshal
+from system.model.errors import ConditionFailed
+from system.model.keys import META, SETTLEMENTS, TRADES, Item, Key
+from system.ports.clock import Clock
+from system.ports.store import MAX_TRANSACTION_ACTIONS, NOT_EXISTS, Clause, Put, Store, Update
+
+# status of a batch
+PREPARED = "PREPARED"  # its trades are chosen
+SIGNED = "SIGNED"  # its transaction is stored, perhaps sent
+SUBMITTED = "SUBMITTED"  # a node has taken the transaction
+CONFIRMED = "CONFIRMED"  # final
+
+HEAD_KEY = Key("CHAIN#HEAD", META)
+"""{next_batch, confirmed}: the number that the next batch gets, and the last one that is final."""
+
+MAX_TRADES = MAX_TRANSACTION_ACTIONS - 2
+"""A transaction that makes or confirms a batch also writes the batch and the head."""
+
+_ATTEMPTS = 10
+
+
+def batch_key(number: int) -> Key:
+    """Return the key of a batch; numbers start at 1, as on chain."""
+    return Key(f"BATCH#{number:012d}", META)
+
+
+def read_trades(event: dict[str, Any]) -> list[Item]:
+    """Return the pending trades of a Trades stream event, each once, in order of arrival."""
+    found: dict[Key, Item] = {}
+    for record in event["Records"]:
+        image = record["dynamodb"].get("NewImage")
+        if record["eventName"] == "INSERT" and image["settlementStatus"]["S"] == trade.PENDING:
+            item = unmarshal(image)
+            found[_key(item)] = item
+    return list(found.values())
+
+
+def in_market_order(trades: Iterable[Item]) -> list[Item]:
+    """Sort each market's trades by number, and leave the order between markets as it came.
+
+    The contract fills orders and moves money in this order; a market's own must never be turned.
+    Rule: SETL-002.
+    """
+    arrived = list(trades)
+    queues: dict[str, Iterator[Item]] = {}
+    for pk in dict.fromkeys(item["PK"] for item in arrived):
+        queues[pk] = iter(sorted((i for i in arrived if i["PK"] == pk), key=_trade_no))
+    return [next(queues[item["PK"]]) for item in arrived]
+
+
+class Batching:
+    """Gives pending trades a batch."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def form(self, trades: Iterable[Item]) -> list[int]:
+        """Put trades into batches; returns their numbers. Trades that have one already are left alone.
+
+        Rule: SETL-001.
+        """
+        waiting = in_market_order(trades)
+        numbers = []
+        for start in range(0, len(waiting), MAX_TRADES):
+            number = self._claim([_key(item) for item in waiting[start : start + MAX_TRADES]])
+            if number:
+                numbers.append(number)
+        return numbers
+
+    def _claim(self, trades: list[Key]) -> int:
+        """Make the next batch of these trades, or of those that are still free; 0 when none is."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._make_batch(trades)
+            except ConditionFailed:
+                # Another batch got the number, or some trades were taken before: look again.
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            rows = self._store.get_many(TRADES, trades)
+            trades = [_key(row) for row in rows if row["settlementStatus"] == trade.PENDING]
+            if not trades:
+                return 0
+        raise AssertionError
+
+    def _make_batch(self, trades: list[Key]) -> int:
+        head = self._store.get(SETTLEMENTS, HEAD_KEY)
+        number = 1 if head is None else head["next_batch"]
+        pk, sk = batch_key(number)
+        batch = {
+            "PK": pk,
+            "SK": sk,
+            "number": number,
+            "status": PREPARED,
+            "trades": [list(key) for key in trades],
+            "created_ns": self._clock.now_ns(),
+        }
+        free = (Clause("settlementStatus", "=", trade.PENDING),)
+        taken = {"settlementStatus": trade.BATCHED, "batch": number}
+        self._store.transact(
+            [
+                Put(SETTLEMENTS, batch, NOT_EXISTS),
+                Put(SETTLEMENTS, _first_head(), NOT_EXISTS)
+                if head is None
+                else Update(
+                    SETTLEMENTS,
+                    HEAD_KEY,
+                    put={"next_batch": number + 1},
+                    when=(Clause("next_batch", "=", number),),
+                ),
+                *(Update(TRADES, key, put=taken, when=free) for key in trades),
+            ]
+        )
+        return number
+
+
+def _first_head() -> Item:
+    return {"PK": HEAD_KEY.pk, "SK": HEAD_KEY.sk, "next_batch": 2, "confirmed": 0}
+
+
+def _key(item: Item) -> Key:
+    return Key(item["PK"], item["SK"])
+
+
+def _trade_no(item: Item) -> int:
+    number: int = item["trade_no"]
+    return number

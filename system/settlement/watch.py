@@ -1,0 +1,129 @@
+"""Step 10 of docs/walk.md: every minute, whatever is on its way to the chain is brought on.
+
+Batches are looked at in their order. What was not sent is sent, what a reorganisation threw away is
+sent again, what was reverted is signed anew, what is deep enough is final.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from system.config import Config
+from system.model import trade
+from system.model.errors import ChainReverted, ConditionFailed, Throttled, TimedOut, Unavailable
+from system.model.keys import SETTLEMENTS, TRADES, Item, Key
+from system.ports.chain import Chain, Receipt
+from system.ports.clock import Clock
+from system.ports.store import Action, Clause, Store, Update
+from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, batch_key
+from system.settlement.deposits import credit_deposits
+from system.settlement.submit import Submitting
+
+
+class Watch:
+    """The function of the minute schedule of settlement."""
+
+    def __init__(self, store: Store, chain: Chain, clock: Clock, config: Config) -> None:
+        self._store = store
+        self._chain = chain
+        self._clock = clock
+        self._config = config
+        self._submitting = Submitting(store, chain, clock)
+
+    def handle(self, event: dict[str, Any], context: Any = None) -> None:
+        """Credit deposits and bring every open batch on; what cannot be done now waits for the next time."""
+        for step in (self._credit, self._bring_on):
+            try:
+                step()
+            except (ChainReverted, Throttled, TimedOut, Unavailable):
+                continue  # nothing is half done: the next watch starts from what is stored
+
+    def _credit(self) -> None:
+        credit_deposits(self._store, self._chain, self._config)
+
+    def _bring_on(self) -> None:
+        head = self._store.get(SETTLEMENTS, HEAD_KEY)
+        if head is None or head["confirmed"] + 1 == head["next_batch"]:
+            return
+        # The height is read before the receipts, so that no batch looks deeper than it is.
+        height = self._chain.block_number()
+        may_confirm = True
+        for number in range(head["confirmed"] + 1, head["next_batch"]):
+            batch = self._submitting.read(number)
+            if batch["status"] == CONFIRMED:
+                continue  # by another watch, since the head was read
+            receipt = self._receipt(batch)
+            if receipt is None or not receipt.success:
+                may_confirm = False
+                self._push(batch, receipt)
+                continue
+            deep = height - receipt.block_number >= self._config.confirmations
+            may_confirm = may_confirm and deep and self._confirm(batch, receipt)
+
+    def _receipt(self, batch: Item) -> Receipt | None:
+        """Return what became of a batch: the success among its transactions, or the fate of the newest.
+
+        Rule: SETL-005.
+        """
+        hashes = list(batch.get("superseded", ()))
+        if batch["status"] != PREPARED:
+            hashes.append(batch["tx_hash"])
+        newest: Receipt | None = None
+        for place, tx_hash in enumerate(reversed(hashes)):
+            receipt = self._chain.receipt(tx_hash)
+            if receipt is not None and receipt.success:
+                return receipt
+            if place == 0 and batch["status"] != PREPARED:
+                newest = receipt
+        return newest
+
+    def _push(self, batch: Item, reverted: Receipt | None) -> None:
+        """Send a batch that is not on chain; a reverted one, or one the node refuses, is signed anew.
+
+        Rules: SETL-004, SETL-005.
+        """
+        if reverted is not None:
+            batch = self._submitting.reopen(batch, reverted.error)
+        if batch["status"] == PREPARED:
+            self._submitting.send(self._submitting.sign(batch))
+            return
+        try:
+            self._submitting.send(batch)
+        except ChainReverted:
+            # Most often the nonce went to another transaction. A second refusal ends this watch.
+            batch = self._submitting.read(batch["number"])
+            self._submitting.send(self._submitting.sign(batch))
+
+    def _confirm(self, batch: Item, receipt: Receipt) -> bool:
+        """Make a batch and its trades final, in one transaction; False when somebody else has.
+
+        Rules: SETL-006, SETL-007.
+        """
+        number = batch["number"]
+        reasons = dict(receipt.skipped)
+        confirmed, skipped = {"settlementStatus": trade.CONFIRMED}, {"settlementStatus": trade.SKIPPED}
+        put = {
+            "status": CONFIRMED,
+            "tx_hash": receipt.tx_hash,
+            "block_number": receipt.block_number,
+            "block_hash": receipt.block_hash,
+            "gas_used": receipt.gas_used,
+            "skipped": [[*batch["trades"][place], reason] for place, reason in receipt.skipped],
+            "confirmed_ns": self._clock.now_ns(),
+        }
+        open_still = (Clause("status", "<>", CONFIRMED),)
+        is_next = (Clause("confirmed", "=", number - 1),)
+        actions: list[Action] = [
+            Update(TRADES, Key(*key), put=skipped if place in reasons else confirmed)
+            for place, key in enumerate(batch["trades"])
+        ]
+        # The signed bytes are the bulk of the row, and nobody needs them any more.
+        actions.append(
+            Update(SETTLEMENTS, batch_key(number), put=put, remove=("raw", "error"), when=open_still)
+        )
+        actions.append(Update(SETTLEMENTS, HEAD_KEY, put={"confirmed": number}, when=is_next))
+        try:
+            self._store.transact(actions)
+        except ConditionFailed:
+            return False
+        return True

@@ -1,0 +1,231 @@
+"""What settlement is tested with: a store, the model chain, and a matcher that only leaves rows."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sim.world.chain_world import ChainWorld
+from system.adapters.memory.clock import ManualClock
+from system.adapters.memory.store import MemoryStore
+from system.adapters.memory.tables import TableDef
+from system.config import Config
+from system.model import keys
+from system.model.dynamo_json import marshal
+from system.model.keys import Item, Key
+from system.model.market import MarketSpec, MarketState
+from system.model.order import Order, order_from_item, trader_of
+from system.model.signing import order_digest
+from system.model.trade import Trade
+from system.model.typed_data import domain_separator, sign
+from system.model.units import NS, notional, ppm_ceil
+from system.ports.chain import Chain
+from system.ports.store import Put, Store
+from system.settlement.batching import CONFIRMED, HEAD_KEY, batch_key
+from system.settlement.submit import Settle
+from system.settlement.watch import Watch
+from tests.contracts.traders import BLOCK_S, BTC_PRICE, COIN, PERP, SPOT, START_S, TRADERS, open_funded
+
+CONFIG = Config(signatures="off", confirmations=2)
+QTY = COIN // 1_000
+TABLES = (
+    TableDef(keys.ORDERS, stream=True),
+    TableDef(keys.TRADES, stream=True),
+    TableDef(keys.MARKETS),
+    TableDef(keys.BALANCES),
+    TableDef(keys.SETTLEMENTS),
+)
+
+
+class Exchange:
+    """Trades come from `trade`, the rest is the real thing: memory store, model chain, both functions."""
+
+    def __init__(self, *, signed: bool = False, config: Config = CONFIG) -> None:
+        self.clock = ManualClock(START_S * NS)
+        self.store: Store = MemoryStore(self.clock, TABLES)
+        self.tables = self.store
+        self.world: ChainWorld = open_funded("model", verify_signatures=signed)
+        self.chain: Chain = self.world.chain()
+        self.signed = signed
+        self.config = config
+        self.numbers = {PERP.symbol: 0, SPOT.symbol: 0}
+        self.nonces = 0
+        for spec in (PERP, SPOT):
+            self.store.write(Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, 0)))
+
+    # the functions, with the ports as they are now
+
+    def settle(self, event: dict[str, Any]) -> None:
+        Settle(self.store, self.chain, self.clock, self.config).handle(event)
+
+    def watch(self) -> None:
+        Watch(self.store, self.chain, self.clock, self.config).handle({})
+
+    def mine(self, blocks: int = 1) -> None:
+        for _ in range(blocks):
+            self.clock.advance(BLOCK_S * NS)
+            self.world.mine(self.clock.now_ns() // NS)
+
+    def drain(self, rounds: int = 20) -> None:
+        """Watch and mine until everything is final."""
+        for _ in range(rounds):
+            self.watch()
+            head = self.tables.get(keys.SETTLEMENTS, HEAD_KEY)
+            if head is None or head["confirmed"] + 1 == head["next_batch"]:
+                return
+            self.mine()
+        raise AssertionError(f"not drained: {self.tables.get(keys.SETTLEMENTS, HEAD_KEY)}")
+
+    # what the matcher leaves
+
+    def trade(self, spec: MarketSpec = PERP, qty: int = QTY, **terms: Any) -> Item:
+        """Put two orders and their trade; `terms` replaces what the taker signed."""
+        self.clock.advance(1_000_000)
+        self.numbers[spec.symbol] += 1
+        maker = self.order(spec, 0, "SELL", qty, "LIMIT", "GTC")
+        taker = self.order(spec, 1, "BUY", qty, "LIMIT", "IOC", **terms)
+        fee = ppm_ceil(notional(BTC_PRICE, qty), spec.fee_ppm)
+        number = self.numbers[spec.symbol]
+        item = Trade(
+            symbol=spec.symbol,
+            uuid=f"0196-{number:012d}",
+            seq=number,
+            trade_no=number,
+            trade_type="TRADE",
+            price_e6=BTC_PRICE,
+            qty_e8=qty,
+            notional=notional(BTC_PRICE, qty),
+            aggressor_side="BUY",
+            maker_order_id=maker.id,
+            taker_order_id=taker.id,
+            maker=maker.trader,
+            taker=taker.trader,
+            maker_fee=fee,
+            taker_fee=fee,
+            latency_ns=0,
+            ts_ns=self.clock.now_ns(),
+        ).to_item()
+        self.tables.write(Put(keys.TRADES, item))
+        return item
+
+    def order(
+        self, spec: MarketSpec, who: int, side: str, qty: int, kind: str, tif: str, **terms: Any
+    ) -> Order:
+        self.nonces += 1
+        purse = TRADERS[who]
+        order = Order(
+            symbol=spec.symbol,
+            uuid=f"0195-{self.nonces:012d}",
+            trader=trader_of(purse.account),
+            account=purse.account,
+            subaccount=0,
+            order_type=kind,  # type: ignore[arg-type]
+            side=side,  # type: ignore[arg-type]
+            tif=tif,  # type: ignore[arg-type]
+            post_only=False,
+            reduce_only=False,
+            qty_e8=qty,
+            limit_price_e6=BTC_PRICE,
+            expire_ns=0,
+            nonce=self.nonces,
+            max_fee_bps=50,
+            signature="",
+        )
+        if self.signed:
+            digest = order_digest(order, spec, domain_separator(self.world.domain()))
+            order.signature = "0x" + sign(digest, purse.private_key).hex()
+        item = order.to_item() | terms
+        self.tables.write(Put(keys.ORDERS, item))
+        return order_from_item(item)
+
+    # what it looks like
+
+    def batch(self, number: int) -> Item:
+        row = self.tables.get(keys.SETTLEMENTS, batch_key(number))
+        assert row is not None
+        return row
+
+    def row(self, trade: Item) -> Item:
+        row = self.tables.get(keys.TRADES, Key(trade["PK"], trade["SK"]))
+        assert row is not None
+        return row
+
+    def status(self, trade: Item) -> str:
+        status: str = self.row(trade)["settlementStatus"]
+        return status
+
+    def check_settled_once(self, trades: list[Item]) -> None:
+        """Every trade is final, in one batch, in order, and on chain it was filled once."""
+        head = self.tables.get(keys.SETTLEMENTS, HEAD_KEY)
+        assert head is not None
+        batches = [self.batch(number) for number in range(1, head["next_batch"])]
+        places = [tuple(key) for batch in batches for key in batch["trades"]]
+        assert sorted(places) == sorted({(trade["PK"], trade["SK"]) for trade in trades})
+        for pk in {trade["PK"] for trade in trades}:
+            mine = [place for place in places if place[0] == pk]
+            assert mine == sorted(mine)
+        assert {batch["status"] for batch in batches} == {CONFIRMED}
+        assert [batch["skipped"] for batch in batches] == [[]] * len(batches)
+        assert {self.status(trade) for trade in trades} == {CONFIRMED}
+        assert all(
+            self.row(t)["batch"] == b["number"]
+            for t in trades
+            for b in batches
+            if [t["PK"], t["SK"]] in b["trades"]
+        )
+        assert self.world.chain().settled_head() == (len(batches), bytes.fromhex(batches[-1]["head"]))
+        for trade in trades:
+            for order_id in (trade["maker_order_id"], trade["taker_order_id"]):
+                key = keys.order_key(order_id)
+                assert key is not None
+                order = self.tables.get(keys.ORDERS, key)
+                assert order is not None
+                assert self.world.filled_of(order["account"], order["nonce"]) == trade["qty_e8"]
+
+
+def event_of(trades: list[Item]) -> dict[str, Any]:
+    """The stream's event for new trades; as a redelivery, it is the same however often it is made."""
+    records = [{"eventName": "INSERT", "dynamodb": {"NewImage": marshal(trade)}} for trade in trades]
+    return {"Records": records}
+
+
+class Faulty:
+    """A port whose calls are counted with others', and of which one fails, before or after its effect."""
+
+    def __init__(self, inner: Any, strike: Callable[[str], None]) -> None:
+        self._inner = inner
+        self._strike = strike
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._inner, name)
+
+        def struck(*args: Any, **how: Any) -> Any:
+            self._strike("before")
+            result = call(*args, **how)
+            self._strike("after")
+            return result
+
+        return struck
+
+
+class Death(BaseException):
+    """The process dies."""
+
+
+class Fault:
+    """Raises once, at the n-th port call."""
+
+    def __init__(self, at: int, when: str, error: BaseException) -> None:
+        self.left = at
+        self.when = when
+        self.error = error
+        self.fired = False
+
+    def strike(self, when: str) -> None:
+        if when == self.when and not self.fired:
+            self.left -= 1
+            if self.left < 0:
+                self.fired = True
+                raise self.error
+
+    def install(self, exchange: Exchange) -> None:
+        exchange.store = Faulty(exchange.tables, self.strike)  # type: ignore[assignment]
+        exchange.chain = Faulty(exchange.world.chain(), self.strike)  # type: ignore[assignment]
