@@ -14,6 +14,7 @@ from system.adapters.evm.chain import LOCAL_FEES, Contracts, EvmChain
 from system.adapters.evm.transaction import Fees, sign_transaction
 from system.model.errors import ProvisionError
 from system.model.market import MarketSpec
+from system.model.signing import instrument_id
 from system.model.typed_data import Domain, address_of
 from system.ports.chain import Chain
 
@@ -47,7 +48,7 @@ class AnvilWorld:
         """Put everything on chain in one block."""
         self._where = deploy.predict(deploy.synths_of(markets, synths))
         self._set_up([Sending(deploy.DEPLOYER_KEY, s) for s in deploy.deployment_steps(self._where, markets)])
-        self._markets = {market.symbol: deploy.instrument_id(market) for market in markets}
+        self._markets = {market.symbol: instrument_id(market) for market in markets}
         return self._where
 
     def list_market(self, market: MarketSpec) -> None:
@@ -59,7 +60,7 @@ class AnvilWorld:
                 steps += deploy.synth_steps(self._where, synth, token)
         steps.append(deploy.market_step(self._where, market))
         self._set_up([Sending(deploy.DEPLOYER_KEY, step) for step in steps])
-        self._markets[market.symbol] = deploy.instrument_id(market)
+        self._markets[market.symbol] = instrument_id(market)
 
     def fund(self, accounts: Sequence[Funding]) -> None:
         """Mint and approve in one block, deposit in the next."""

@@ -158,12 +158,6 @@ def instrument_terms(synths: Mapping[str, str], market: MarketSpec) -> tuple[int
     return typed_data.KIND_PERP, market.im_ppm, ZERO_ADDRESS
 
 
-def instrument_id(market: MarketSpec) -> bytes:
-    """Return the id of a market on chain."""
-    kind = typed_data.KIND_SPOT if market.kind is MarketKind.SPOT else typed_data.KIND_PERP
-    return typed_data.instrument_hash(kind, market.symbol)
-
-
 def call(signature: str, *arguments: Any) -> bytes:
     """Return the calldata of a function call, by its signature."""
     types = _top_level_types(signature[signature.index("(") + 1 : -1])

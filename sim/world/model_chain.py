@@ -23,6 +23,7 @@ from sim.world.model_settlement import Batch, settle
 from system.adapters.evm import abi
 from system.model.errors import ChainReverted, Unavailable
 from system.model.market import MarketSpec
+from system.model.signing import instrument_id
 from system.model.typed_data import Domain, address_bytes, address_of, keccak
 from system.ports.chain import Chain, ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
 
@@ -97,10 +98,10 @@ class ModelChain:
 
     def _list(self, market: MarketSpec) -> None:
         kind, im_ppm, synth = deploy.instrument_terms(self._where.synths, market)
-        instrument_id = deploy.instrument_id(market)
+        instrument = instrument_id(market)
         asset = market.base if synth != deploy.ZERO_ADDRESS else ""
-        self._books.set(self._books.instruments, instrument_id, Instrument(kind, im_ppm, asset))
-        self._instruments[market.symbol] = instrument_id
+        self._books.set(self._books.instruments, instrument, Instrument(kind, im_ppm, asset))
+        self._instruments[market.symbol] = instrument
 
     def fund(self, accounts: Sequence[Funding]) -> None:
         """Mint and approve in one block, of which nothing is seen; deposit in the next."""

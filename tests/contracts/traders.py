@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sim.world.chain_world import ChainWorld, open_chain
-from sim.world.deploy import instrument_id
 from sim.world.purse import Purse, purse_of
 from system.model import typed_data
 from system.model.market import MarketKind, MarketSpec
+from system.model.signing import instrument_id
 from system.ports.chain import Chain, ChainFill, PreparedTx, Receipt, SignedOrder
 
 START_S = 1_746_315_000
