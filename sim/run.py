@@ -134,10 +134,12 @@ def _play(
                 judge.look(Snapshot(world, final=False))
                 timings.end("judge")
             if progress is not None:
-                progress(timeline.elapsed_ns, dict(world.history.counts))
+                progress(timeline.elapsed_ns, _so_far(world))
         limit_ns = end_ns + (world.scenario.expect.settled_within or DRAIN_LIMIT_NS)
         while timeline.elapsed_ns < limit_ns:
             timeline.run_until(min(limit_ns, timeline.elapsed_ns + DRAIN_STEP_NS))
+            if progress is not None:
+                progress(timeline.elapsed_ns, _so_far(world))
             if world.unsettled() == 0 and world.drained():
                 break
         timings.end("drain")
@@ -145,6 +147,13 @@ def _play(
         gc.enable()
         gc.unfreeze()
     return world.cloud.busy_parts(), world.unsettled()
+
+
+def _so_far(world: World) -> dict[str, int]:
+    """Count what a progress bar shows, cheaply."""
+    assert world.backend is not None
+    leases = world.backend.scan(keys.MATCHER_LEASES)
+    return {"orders": sum(desk.sent for desk in world.desks), "fills": sum(row["trade_no"] for row in leases)}
 
 
 def _record(
@@ -284,7 +293,7 @@ def _write_tables(world: World, out: Path) -> None:
     from sim.report.tables import write_tables
 
     assert world.backend is not None
-    write_tables(world.backend, out / "tables")
+    write_tables(world.backend, out / "tables", samples=world.cloud.meter.samples)
 
 
 def _commit() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -17,13 +19,21 @@ def check(state: State) -> Found:
     fill, and the ledger has money that the Vault does not.
     Source: steps 9 and 10 of docs/walk.md (docs/rules/settlement.md).
     """
-    batches = {row["PK"]: row for row in state.items(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")}
     trades = state.items(keys.TRADES)
+    members: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for row in state.items(keys.SETTLEMENTS):
+        if row["PK"].startswith("BATCH#"):
+            for pk, sk in row["trades"]:
+                members[pk, sk].append(row["number"])
+            if row["status"] != CONFIRMED:
+                yield Violation(f"batch {row['number']}", CONFIRMED, str(row["status"]))
     for row in trades:
+        where = f"{row['symbol']} trade {row['trade_no']}"
         if row["settlementStatus"] != CONFIRMED:
-            where = f"{row['symbol']} trade {row['trade_no']}"
             yield Violation(where, CONFIRMED, str(row["settlementStatus"]))
-    for pk, batch in batches.items():
-        if batch["status"] != CONFIRMED:
-            yield Violation(f"batch {pk}", CONFIRMED, str(batch["status"]))
+        batches = members.pop((row["PK"], row["SK"]), [])
+        if batches != [row.get("batch")]:
+            yield Violation(where, f"in batch {row.get('batch')} alone", f"in batches {batches}")
+    for (pk, sk), batches in members.items():
+        yield Violation(f"batch {batches[0]}", "trades of the table", f"a trade {pk} {sk} that is not there")
     return len(trades)

@@ -180,8 +180,8 @@ def evidence_of(verdicts: Mapping[str, Verdict], about: Mapping[str, str]) -> di
 
     return {
         "verdict": overall(verdicts.values()),
-        "invariants": {name: verdict.outcome for name, verdict in verdicts.items()},
-        "evidence": {name: Evidence.of(verdict, about.get(name, "")) for name, verdict in verdicts.items()},
+        "invariants": {name: verdicts[name].outcome for name in sorted(verdicts)},
+        "evidence": {name: Evidence.of(verdicts[name], about.get(name, "")) for name in sorted(verdicts)},
     }
 
 

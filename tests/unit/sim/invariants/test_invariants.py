@@ -146,6 +146,11 @@ AFTER_END: list[tuple[str, Break]] = [
         lambda exchange: exchange.items(keys.TRADES)[0].update(settlementStatus="SKIPPED"),
     ),
     ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0].update(status="SUBMITTED")),
+    ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0]["trades"].pop()),
+    (
+        "every_trade_settled",
+        lambda exchange: exchange.items(keys.SETTLEMENTS)[0]["trades"].append(["a", "b"]),
+    ),
     ("chain_against_ledger", lambda exchange: exchange.chain.usdc.update({ACCOUNTS["ann"]: 1})),
     ("chain_against_ledger", lambda exchange: exchange.chain.assets.clear()),
     ("chain_against_ledger", lambda exchange: exchange.chain.filled.clear()),
