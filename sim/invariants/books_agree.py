@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from sim.invariants.ledger import limit_orders
+from sim.invariants.ledger import limit_orders, named
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
-from system.model.order import BUY, LIVE, OPEN, PENDING, TERMINAL
+from system.model.keys import Item
+from system.model.order import BUY, FILLED, LIVE, OPEN, PENDING, TERMINAL
 
 _STEP = {PENDING: 0, OPEN: 1} | dict.fromkeys(TERMINAL, 2)
 
@@ -22,29 +23,33 @@ def check(state: State) -> Found:
     Source: price-time priority (docs/rules/matching.md); FIX OrdStatus (39).
     """
     looked_at = 0
-    bids: dict[str, tuple[int, str]] = {}
-    asks: dict[str, tuple[int, str]] = {}
+    bids: dict[str, Item] = {}
+    asks: dict[str, Item] = {}
     for row in limit_orders(state):
         looked_at += 1
-        where = f"order {row['symbol']}:{row['uuid']}"
-        if row["status"] in LIVE and row["leaves_e8"] <= 0:
-            yield Violation(f"{where} ({row['status']})", "leaves above 0", str(row["leaves_e8"]))
-        if row["status"] == "FILLED" and row["cum_qty_e8"] != row["qty_e8"]:
-            yield Violation(f"{where} (FILLED)", f"filled {row['qty_e8']}", str(row["cum_qty_e8"]))
-        if row["status"] == OPEN:
-            price, symbol = row["limit_price_e6"], row["symbol"]
-            if row["side"] == BUY:
-                bids[symbol] = max(bids.get(symbol, (price, where)), (price, where))
-            else:
-                asks[symbol] = min(asks.get(symbol, (price, where)), (price, where))
+        status = row["status"]
+        if status in LIVE:
+            if row["leaves_e8"] <= 0:
+                yield Violation(named(row), "leaves above 0", str(row["leaves_e8"]))
+            if status == OPEN:
+                _keep_best(bids if row["side"] == BUY else asks, row)
+        elif status == FILLED and row["cum_qty_e8"] != row["qty_e8"]:
+            yield Violation(named(row), f"filled {row['qty_e8']}", str(row["cum_qty_e8"]))
     for symbol in sorted(set(bids) & set(asks)):
-        (bid, buyer), (ask, seller) = bids[symbol], asks[symbol]
+        bid, ask = bids[symbol]["limit_price_e6"], asks[symbol]["limit_price_e6"]
         if bid >= ask:
-            where = f"{symbol}: {buyer} and {seller}"
+            where = f"{symbol}: {named(bids[symbol])} and {named(asks[symbol])}"
             yield Violation(where, f"best bid below best ask {ask}", str(bid), bid - ask + 1)
     if state.final:
         looked_at += yield from _statuses(state)
     return looked_at
+
+
+def _keep_best(side: dict[str, Item], row: Item) -> None:
+    best = side.get(row["symbol"])
+    price = row["limit_price_e6"]
+    if best is None or (price > best["limit_price_e6"]) == (row["side"] == BUY):
+        side[row["symbol"]] = row
 
 
 def _statuses(state: State) -> Found:

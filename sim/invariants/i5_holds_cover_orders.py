@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sim.invariants.ledger import USDC, balances, is_perp, limit_orders
+from sim.invariants.ledger import USDC, balances, is_perp, limit_orders, named
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -28,17 +28,17 @@ def check(state: State) -> Found:
     held: dict[tuple[str, str], int] = defaultdict(int)
     for row in limit_orders(state):
         looked_at += 1
-        where = f"order {row['symbol']}:{row['uuid']} ({row['status']})"
+        hold = row["hold"]
         if row["status"] not in LIVE:
-            if row["hold"]:
-                yield Violation(where, "hold 0, the order has ended", f"hold {row['hold']}", abs(row["hold"]))
+            if hold:
+                yield Violation(named(row), "hold 0, the order has ended", str(hold), abs(hold))
             continue
         asset, needed = _obligation(row, state.specs[row["symbol"]], perp=is_perp(state, row["symbol"]))
         if row["hold_asset"] != asset:
-            yield Violation(where, f"a hold in {asset}", f"in {row['hold_asset']}", needed)
-        if row["hold"] < needed:
-            yield Violation(where, f"hold of at least {needed}", f"{row['hold']}", needed - row["hold"])
-        held[row["trader"], row["hold_asset"]] += row["hold"]
+            yield Violation(named(row), f"a hold in {asset}", f"in {row['hold_asset']}", needed)
+        if hold < needed:
+            yield Violation(named(row), f"hold of at least {needed}", str(hold), needed - hold)
+        held[row["trader"], row["hold_asset"]] += hold
     reserved = {(row.trader, row.asset): row.reserved for row in balances(state)}
     for trader, asset in sorted(set(held) | set(reserved)):
         expected, was = held[trader, asset], reserved.get((trader, asset), 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.invariants.ledger import balances, limit_orders, market_accounts, perp_positions
+from sim.invariants.ledger import balances, limit_orders, market_accounts, named, perp_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -33,13 +33,13 @@ def check(state: State) -> Found:
             yield Violation(where, "0 or more", str(row["margin"]), -row["margin"])
     for row in limit_orders(state):
         looked_at += 1
-        where = f"order {row['symbol']}:{row['uuid']}"
-        for name in ("hold", "leaves_e8"):
-            if row[name] < 0:
-                yield Violation(f"{where} {name}", "0 or more", str(row[name]), -row[name])
-        over = row["cum_qty_e8"] + row["leaves_e8"] - row["qty_e8"]
-        if over > 0:
+        hold, leaves = row["hold"], row["leaves_e8"]
+        if hold < 0 or leaves < 0:
             yield Violation(
-                f"{where} filled and left", f"at most {row['qty_e8']}", str(row["qty_e8"] + over), over
+                named(row), "hold and leaves of 0 or more", f"{hold} and {leaves}", -min(hold, leaves)
             )
+        over = row["cum_qty_e8"] + leaves - row["qty_e8"]
+        if over > 0:
+            was = str(row["qty_e8"] + over)
+            yield Violation(f"{named(row)}: filled and left", f"at most {row['qty_e8']}", was, over)
     return looked_at

@@ -76,3 +76,8 @@ def limit_orders(state: State) -> Iterator[Item]:
     for row in state.items(keys.ORDERS):
         if row["orderType"] in ("LIMIT", "MARKET"):
             yield row
+
+
+def named(order: Item) -> str:
+    """Name an order in a violation; built only when one is found, as there are many orders."""
+    return f"order {order['symbol']}:{order['uuid']} ({order['status']})"

@@ -15,6 +15,7 @@ from system.model.keys import Item
 from system.model.order import BUY
 
 _NS = 10**9
+_MINUTE_NS = 60 * _NS
 _TTL_NS = 48 * 3600 * _NS
 _SUMS = ("volume", "volume_e8", "buy_volume", "trades", "fees")
 _PRICES = ("open_e6", "high_e6", "low_e6", "close_e6")
@@ -68,6 +69,7 @@ def _added_up(trades: list[Item]) -> tuple[dict[tuple[str, str], Row], dict[tupl
     minutes: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(int))
     days: dict[tuple[str, str], Row] = defaultdict(lambda: defaultdict(int))
     total: Row = defaultdict(int)
+    names: dict[int, tuple[str, str]] = {}  # minute and day by minute number; strftime is slow
     for trade in sorted(trades, key=_number):
         symbol, price = trade["symbol"], trade["price_e6"]
         sums = {
@@ -76,10 +78,12 @@ def _added_up(trades: list[Item]) -> tuple[dict[tuple[str, str], Row], dict[tupl
             "trades": 1,
             "fees": trade["maker_fee"] + trade["taker_fee"],
         }
-        places = (
-            minutes[symbol, _label(trade["ts_ns"], "%Y-%m-%dT%H:%M")],
-            days[symbol, _label(trade["ts_ns"], "%Y-%m-%d")],
-        )
+        minute = trade["ts_ns"] // _MINUTE_NS
+        labels = names.get(minute)
+        if labels is None:
+            label = _label(trade["ts_ns"], "%Y-%m-%dT%H:%M")
+            labels = names[minute] = (label, label[:10])
+        places = (minutes[symbol, labels[0]], days[symbol, labels[1]])
         for name, amount in sums.items():
             total[name] += amount
             for row in places:
