@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from heapq import heapify, heappop, heappush
 
+import msgspec
+
 from system.model.order import BUY, Order
 
 Depth = list[tuple[int, int]]
@@ -45,16 +47,13 @@ class Level:
             entry = entry.newer
 
 
-class Entry:
-    """One order's place in its level."""
+class Entry(msgspec.Struct, eq=False):
+    """One order's place in its level; a Struct because it is made in half the time of a class."""
 
-    __slots__ = ("level", "newer", "older", "order")
-
-    def __init__(self, order: Order, level: Level) -> None:
-        self.order = order
-        self.level = level
-        self.older: Entry | None = None
-        self.newer: Entry | None = None
+    order: Order
+    level: Level
+    older: Entry | None
+    newer: Entry | None = None
 
 
 class Ladder:
@@ -137,14 +136,12 @@ class Book:
         level = ladder.levels.get(price)
         if level is None:
             level = ladder.open(price)
-        entry = Entry(order, level)
         older = level.newest
+        entry = level.newest = Entry(order, level, older)
         if older is None:
             level.oldest = entry
         else:
-            entry.older = older
             older.newer = entry
-        level.newest = entry
         level.qty_e8 += order.leaves_e8
         self.entries[order.uuid] = entry
         self.by_trader[order.trader][order.uuid] = order

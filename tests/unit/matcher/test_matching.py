@@ -95,6 +95,23 @@ def test_redelivered_fill_or_kill_that_was_cut_goes_on() -> None:
     assert order.status == "FILLED"
 
 
+@rule("MATC-014")
+def test_redelivered_replacement_that_was_cut_does_not_miss_the_old_order() -> None:
+    venue = Venue()
+    venue.send("bob", "BUY", 4, 99)
+    venue.send("ann", "SELL", 2, 101)
+    venue.send("ann", "SELL", 2, 101)
+    order = venue.order("bob", "BUY", 4, 101, replaces="TOY-PERP:bob-1")
+    life = venue.engine.run(order, venue.now_ns, 4)
+    venue.book(next(life))  # the old order goes
+    venue.book(next(life))  # the first fill
+
+    steps = venue.run(order)
+
+    assert venue.fills(steps) == [("ann", 2, 101)]
+    assert order.status == "FILLED"
+
+
 @rule("MATC-020")
 def test_ioc_takes_what_is_there_and_expires() -> None:
     venue = Venue()

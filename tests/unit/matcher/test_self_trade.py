@@ -6,7 +6,7 @@ page calls NEW is OPEN here; quantities there are tenths here.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -63,7 +63,7 @@ def test_published_scenario(case: Case) -> None:
     for bid in bids:
         venue.run(bid)
 
-    terms = {"order_type": "MARKET", "tif": "IOC"} if case.market else {}
+    terms: dict[str, Any] = {"order_type": "MARKET", "tif": "IOC"} if case.market else {}
     sell = venue.order("ann", "SELL", *case.sell, **terms)
     sell.worst_price_e6 = 30 * TENTHS.tick_e6
     steps = venue.run(sell)

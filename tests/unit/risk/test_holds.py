@@ -42,7 +42,12 @@ def test_vector(spec: MarketSpec, side: Side, limit_usdc: int, lots: int, before
 
 @rule("RISK-021", "RISK-022")
 def test_asset_of_the_hold() -> None:
-    for spec, side, asset in ((SPOT_BTC, "SELL", "sBTC"), (SPOT_BTC, "BUY", "USDC"), (BTC, "SELL", "USDC")):
+    cases: list[tuple[MarketSpec, Side, str]] = [
+        (SPOT_BTC, "SELL", "sBTC"),
+        (SPOT_BTC, "BUY", "USDC"),
+        (BTC, "SELL", "USDC"),
+    ]
+    for spec, side, asset in cases:
         order = Venue(spec, reference_price_e6=60_000 * E6).order("ann", side, 1, 600_000)
         assert hold_asset(order, spec) == asset
 
@@ -62,7 +67,8 @@ def test_worst_price_of_a_sell_is_the_upper_edge() -> None:
     ],
 )
 def test_fees_telescope(notionals: list[int], fees: list[int]) -> None:
-    traded, charged = 0, []
+    traded = 0
+    charged: list[int] = []
     for notional in notionals:
         traded += notional
         charged.append(fee_step(traded, sum(charged), 5_000))
