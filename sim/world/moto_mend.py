@@ -10,6 +10,7 @@ MEND-4  a FIFO deduplication id is forgotten when its message is deleted; AWS ke
 MEND-5  a message whose visibility ends now is not visible now, and when several of a group come back
         at once the last of them is received first.
 MEND-6  a receipt handle stays good for ever; on AWS each receive and the end of visibility void it.
+MEND-7  answers are serialised at 0.2 ms an attribute: 7 ms for one order.
 
 Known and left alone: an UpdateItem that creates its item leaves two stream records (no table with a
 stream is written so), sequence numbers of SQS are random, TransactionConflict never comes.
@@ -30,6 +31,7 @@ import moto.core.utils
 import moto.dynamodb.models
 import moto.dynamodb.models.table
 from moto.core.responses import ActionResult
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.exceptions import DynamodbException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -66,6 +68,7 @@ class Mends:
         self._wrap(Queue, "delete_message", _refuse_overdue)
         self._wrap(SQSBackend, "receive_message", _free_overdue)
         self._wrap(SQSBackend, "change_message_visibility", _refuse_overdue_change)
+        self._wrap(BaseJSONSerializer, "_serialize_type_structure", _pass_scalars)
         self._replace(Message, "visible", property(_visible))
         self._replace(Message, "had_receipt_handle", _has_receipt_handle)
 
@@ -242,3 +245,23 @@ def _refuse_overdue_change(original: Any) -> Any:
             original(backend, queue_name, receipt_handle, visibility_timeout)
 
     return change_message_visibility
+
+
+# MEND-7
+
+
+def _pass_scalars(original: Any) -> Any:
+    def _serialize_type_structure(
+        serializer: BaseJSONSerializer, serialized: Any, value: Any, shape: Any, key: str
+    ) -> None:
+        if shape.name == "AttributeValue" and type(value) is dict and len(value) == 1:
+            [(kind, held)] = value.items()
+            if _SCALARS.get(kind) is type(held):
+                serialized[key] = value
+                return
+        original(serializer, serialized, value, shape, key)
+
+    return _serialize_type_structure
+
+
+_SCALARS = {"S": str, "N": str, "BOOL": bool, "NULL": bool}
