@@ -93,7 +93,8 @@ class StreamReader:
                 return
             self.backend.advance_stream(self.table, self.name, count)
             if count == self.batch:
-                self._read()
+                # not called directly: a long backlog would nest as deep as it is long
+                self.timeline.after(0, self._read)
                 return
             self._awake = False
             if self._again:
