@@ -41,16 +41,22 @@ def credit_deposits(store: Store, chain: Chain, config: Config) -> int:
 
 def _credit(store: Store, deposits: list[DepositSeen]) -> int:
     """Credit those of these deposits that have no marker yet, in one transaction."""
-    while True:
-        known = {row["PK"] for row in store.get_many(SETTLEMENTS, [_marker_key(each) for each in deposits])}
-        new = [each for each in deposits if _marker_key(each).pk not in known]
-        if not new:
-            return 0
-        try:
-            store.transact(_actions(new))
-        except ConditionFailed:
-            continue  # a second watch credited some meanwhile: their markers are there now
-        return len(new)
+    new = _unknown(store, deposits)
+    if not new:
+        return 0
+    try:
+        store.transact(_actions(new))
+    except ConditionFailed:
+        # A second watch credited some meanwhile: their markers are there now.
+        if len(_unknown(store, new)) == len(new):
+            raise
+        return _credit(store, new)
+    return len(new)
+
+
+def _unknown(store: Store, deposits: list[DepositSeen]) -> list[DepositSeen]:
+    known = {row["PK"] for row in store.get_many(SETTLEMENTS, [_marker_key(each) for each in deposits])}
+    return [each for each in deposits if _marker_key(each).pk not in known]
 
 
 def _actions(deposits: list[DepositSeen]) -> list[Action]:

@@ -49,6 +49,8 @@ class Submitting:
 
     def sign(self, batch: Item) -> Item:
         """Sign a PREPARED batch and store the transaction before anybody sends it. Rule: SETL-003."""
+        if batch["status"] != PREPARED:
+            return batch  # somebody else was faster
         number = batch["number"]
         before = self.read(number - 1) if number > 1 else None
         prev_hash = self._prev_hash(batch, before)
@@ -75,6 +77,8 @@ class Submitting:
         Raises:
             ChainReverted: the node refuses the transaction; the batch is PREPARED again.
         """
+        if batch["status"] not in {SIGNED, SUBMITTED}:
+            return batch  # somebody else was faster
         try:
             self._chain.send(PreparedTx(batch["tx_hash"], batch["raw"], batch["nonce"]))
         except ChainReverted as refusal:
@@ -201,8 +205,6 @@ class Settle:
         if number > 1 and self._submitting.read(number - 1)["status"] not in {SUBMITTED, CONFIRMED}:
             return False
         batch = self._submitting.read(number)
-        if batch["status"] == PREPARED:
-            batch = self._submitting.sign(batch)
-        if batch["status"] == SIGNED:
-            self._submitting.send(batch)
+        if batch["status"] in {PREPARED, SIGNED}:
+            self._submitting.send(self._submitting.sign(batch))
         return True

@@ -84,15 +84,11 @@ class Watch:
         """
         if reverted is not None:
             batch = self._submitting.reopen(batch, reverted.error)
-        if batch["status"] == PREPARED:
-            self._submitting.send(self._submitting.sign(batch))
-            return
         try:
-            self._submitting.send(batch)
+            self._submitting.send(self._submitting.sign(batch))
         except ChainReverted:
             # Most often the nonce went to another transaction. A second refusal ends this watch.
-            batch = self._submitting.read(batch["number"])
-            self._submitting.send(self._submitting.sign(batch))
+            self._submitting.send(self._submitting.sign(self._submitting.read(batch["number"])))
 
     def _confirm(self, batch: Item, receipt: Receipt) -> bool:
         """Make a batch and its trades final, in one transaction; False when somebody else has.

@@ -4,7 +4,7 @@ import pytest
 
 from system.config import Config
 from system.model import trade
-from system.model.errors import ConfigError, Unavailable
+from system.model.errors import ChainReverted, ConfigError, Unavailable
 from system.model.keys import SETTLEMENTS
 from system.ports.store import Put
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, SIGNED, SUBMITTED
@@ -148,6 +148,48 @@ def test_a_reorganisation_before_it_was_final():
     assert [exchange.batch(n)["nonce"] for n in (1, 2, 3, 4)] == [0, 1, 2, 3]
 
 
+@rule("SETL-004")
+def test_a_new_batch_leaves_a_forgotten_ones_nonce_alone():
+    exchange = Exchange()
+    exchange.mine()
+    trades = [exchange.trade(), exchange.trade()]
+    exchange.settle(event_of(trades[:1]))
+    exchange.world.reorg(1)  # the pool forgets batch 1, and no watch has seen it yet
+
+    exchange.settle(event_of(trades[1:]))
+
+    assert [exchange.batch(n)["nonce"] for n in (1, 2)] == [0, 1]
+    exchange.mine()
+    exchange.drain()
+    exchange.check_settled_once(trades)
+    assert [exchange.batch(n).get("superseded") for n in (1, 2)] == [None, None]
+
+
+@rule("SETL-004")
+def test_a_batch_that_was_signed_but_not_sent_comes_first():
+    exchange = Exchange()
+    chain = exchange.chain
+
+    class Deaf:
+        """Answers, but takes nothing."""
+
+        def __getattr__(self, name):
+            return getattr(chain, name)
+
+        def send(self, tx):
+            raise DOWN
+
+    trades = [exchange.trade(), exchange.trade()]
+    exchange.chain = Deaf()
+    exchange.settle(event_of(trades[:1]))
+    exchange.chain = chain
+    exchange.settle(event_of(trades[1:]))
+
+    assert [exchange.batch(n)["status"] for n in (1, 2)] == [SIGNED, PREPARED]
+    exchange.drain()
+    exchange.check_settled_once(trades)
+
+
 @rule("SETL-005")
 def test_somebody_else_used_the_nonce():
     exchange = Exchange()
@@ -220,6 +262,39 @@ def test_a_superseded_transaction_is_mined_after_all():
     assert exchange.batch(1)["tx_hash"] == first["tx_hash"]
 
 
+@rule("SETL-005")
+def test_the_first_of_many_transactions_is_the_one_that_was_mined():
+    exchange = Exchange()
+    exchange.mine()
+    trades = [exchange.trade()]
+    exchange.settle(event_of(trades))
+    first = exchange.batch(1)
+    exchange.mine()
+    # The node that the watches ask is behind: it knows nothing of the first transaction for a while.
+    chain = exchange.chain
+
+    class Behind:
+        def __getattr__(self, name):
+            return getattr(chain, name)
+
+        def send(self, tx):
+            raise ChainReverted("NonceTooLow", (tx.nonce,))
+
+        def receipt(self, tx_hash):
+            return None
+
+    exchange.chain = Behind()
+    for _ in range(3):
+        exchange.watch()
+    assert len(exchange.batch(1)["superseded"]) > 1
+
+    exchange.chain = chain
+    exchange.drain()
+
+    exchange.check_settled_once(trades)
+    assert exchange.batch(1)["tx_hash"] == first["tx_hash"]
+
+
 def test_a_contract_that_is_not_ours():
     exchange = Exchange()
     tx, _ = exchange.chain.prepare_batch(1, exchange.chain.settled_head()[1], [], [], 0)
@@ -228,6 +303,31 @@ def test_a_contract_that_is_not_ours():
 
     with pytest.raises(ConfigError, match="it has 1"):
         exchange.settle(event_of([exchange.trade()]))
+
+
+@rule("SETL-008")
+def test_a_slow_writer_does_not_turn_a_batch_back():
+    exchange = Exchange()
+    chain, exchange.chain = exchange.chain, Down()
+    trades = [exchange.trade()]
+    exchange.settle(event_of(trades))
+    exchange.chain = chain
+
+    class Overtaken:
+        """While this watch is about to store its transaction, others bring the batch to its end."""
+
+        def __getattr__(self, name):
+            return getattr(exchange.tables, name)
+
+        def transact(self, actions, token=""):
+            exchange.store = exchange.tables
+            exchange.drain()
+            exchange.tables.transact(actions, token)
+
+    exchange.store = Overtaken()
+    exchange.watch()
+
+    exchange.check_settled_once(trades)
 
 
 def test_two_watches_at_once():
