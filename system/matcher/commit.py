@@ -97,18 +97,21 @@ class Watermark:
     counts with its last, so that a successor gives it the same number again.
     """
 
-    __slots__ = ("applied_seq", "feed_seq", "owner", "token", "trade_no")
+    __slots__ = ("applied_seq", "feed_seq", "minute", "owner", "token", "trade_no")
 
-    def __init__(self, owner: str, token: int, applied_seq: int, trade_no: int, feed_seq: int) -> None:
+    def __init__(
+        self, owner: str, token: int, applied_seq: int, trade_no: int, feed_seq: int, minute: str
+    ) -> None:
         self.owner = owner
         self.token = token
         self.applied_seq = applied_seq
         self.trade_no = trade_no
         self.feed_seq = feed_seq
+        self.minute = minute  # of the last MINUTE command, which has no row to say that it was applied
 
     def copy(self) -> Watermark:
         """Return the same mark, to go on from."""
-        return Watermark(self.owner, self.token, self.applied_seq, self.trade_no, self.feed_seq)
+        return Watermark(self.owner, self.token, self.applied_seq, self.trade_no, self.feed_seq, self.minute)
 
 
 class Advance(NamedTuple):
@@ -166,6 +169,7 @@ def _lease_update(advance: Advance) -> Update:
             "applied_seq": after.applied_seq,
             "trade_no": after.trade_no,
             "feed_seq": after.feed_seq,
+            "minute": after.minute,
             "expires_ns": advance.expires_ns,
             "open_interest_e8": advance.open_interest_e8,
         },
@@ -188,6 +192,7 @@ def lease_row(symbol: str, mark: Watermark, expires_ns: int) -> Item:
         "applied_seq": mark.applied_seq,
         "trade_no": mark.trade_no,
         "feed_seq": mark.feed_seq,
+        "minute": mark.minute,
         "open_interest_e8": 0,
     }
     return row

@@ -142,7 +142,9 @@ class _Batch:
         """Apply what has not been applied, in order. Raises PortError; the seat is then lost."""
         seat = self.seat
         commands = self._unapplied(commands)
-        seat.fresh = False
+        if seat.fresh:  # what a predecessor left undone behind a sweep that it had committed
+            self._run(steps.Tick(), seat.mark.applied_seq)
+            seat.fresh = False
         orders = {
             command.item["uuid"]: order_from_item(command.item)
             for command in commands
@@ -161,7 +163,8 @@ class _Batch:
         new: dict[str, Command] = {}
         for command in commands:
             uuid = command.item["uuid"]
-            if uuid not in seat.applied_set:
+            seen = uuid <= seat.mark.minute if command.kind == "MINUTE" else uuid in seat.applied_set
+            if not seen:
                 new.setdefault(uuid, command)
         doubtful = [command for command in new.values() if seat.doubts(command)]
         if doubtful:
@@ -184,11 +187,13 @@ class _Batch:
         seq = seat.mark.applied_seq + 1
         if order is not None:
             self.first_time[uuid] = order.cum_qty_e8
+            order.sequenced_ns = order.sequenced_ns or self.now_ns
             self._run(order, seq, order)
         elif command.kind == "MINUTE":
             self._run(steps.Tick(), seq)
             self.book_moved = True
             seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns)
+            seat.mark.minute = uuid
         else:
             outcome = self._set_state(item, seq) if command.kind == "STATE" else self._cancel(item, seq)
             self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome, seq)

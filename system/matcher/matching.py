@@ -65,7 +65,7 @@ class Engine:
         """Fill the book with the OPEN orders of the store; their seq gives them their places back."""
         for order in sorted(orders, key=_seq):
             self.book.add(order)
-        # a crash may have cut off what MATC-036 had to trim; the next order looks after it
+        # a crash may have cut off what MATC-036 had to trim; the next command looks after it
         self._touched = dict.fromkeys(self.book.reduce_only)
 
     def run(self, command: Command, now_ns: int, seq: int) -> Iterator[Step]:
@@ -80,6 +80,8 @@ class Engine:
             yield from self._cancel_below(command, now_ns)
         elif isinstance(command, SetState):
             yield from self._set_state(command, now_ns)
+        if self._touched:
+            yield from self._trim_reduce_only(now_ns)
 
     def state_hash(self) -> str:
         """Return a hash of state, book and positions that depends on their content only."""
@@ -117,8 +119,6 @@ class Engine:
         yield from self._match(order, now_ns)
         if order.status == PENDING:
             yield self._rest(order, now_ns)
-        if self._touched:
-            yield from self._trim_reduce_only(now_ns)
 
     def _replace(self, order: Order, now_ns: int) -> Iterator[Step]:
         """Give up the old order; the new one goes on as PENDING unless it took the old one's place."""
