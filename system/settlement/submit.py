@@ -98,7 +98,7 @@ class Submitting:
         The transactions that it had are kept in mind: each of them may still be mined, but only one
         of all can ever succeed, as the contract counts batches.
         """
-        superseded = [*batch.get("superseded", ()), batch["tx_hash"]]
+        superseded = list(dict.fromkeys([*batch.get("superseded", ()), batch["tx_hash"]]))
         put = {"status": PREPARED, "error": error, "superseded": superseded}
         return self._change(batch, put)
 
@@ -159,19 +159,19 @@ class Submitting:
 
     def _signed(self, row: Item) -> SignedOrder:
         """Return the terms of an Orders row that its account signed."""
-        market = row["orderType"] == "MARKET"
+        order = order_from_item(row)
         return SignedOrder(
-            account=row["account"],
-            subaccount=row["subaccount"],
-            instrument_id=self._instrument(row["symbol"]),
-            side=typed_data.SIDE_BUY if row["side"] == BUY else typed_data.SIDE_SELL,
-            tif=typed_data.tif_bits(row["tif"], row["post_only"], row["reduce_only"], market),
-            qty=row["qty_e8"],
-            limit_price=row["limit_price_e6"],
-            expiry=row["expire_ns"] // NS,
-            nonce=row["nonce"],
-            max_fee_bps=row["max_fee_bps"],
-            signature=typed_data.signature_bytes(row["signature"]),
+            account=order.account,
+            subaccount=order.subaccount,
+            instrument_id=self._instrument(order.symbol),
+            side=side_code(order),
+            tif=tif_code(order),
+            qty=order.qty_e8,
+            limit_price=order.limit_price_e6,
+            expiry=order.expire_ns // NS,
+            nonce=order.nonce,
+            max_fee_bps=order.max_fee_bps,
+            signature=typed_data.signature_bytes(order.signature),
         )
 
     def _instrument(self, symbol: str) -> bytes:
