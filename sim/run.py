@@ -293,7 +293,8 @@ def _write_tables(world: World, out: Path) -> None:
     from sim.report.tables import write_tables
 
     assert world.backend is not None
-    write_tables(world.backend, out / "tables", samples=world.cloud.meter.samples)
+    state = Snapshot(world, final=True)
+    write_tables(world.backend, out / "tables", samples=world.cloud.meter.samples, state=state)
 
 
 def _commit() -> str:

@@ -217,6 +217,16 @@ class Run:
         """
         return self._load("latencies", {"hop": _SIDE, "latency_ns": _INT}, [])
 
+    def chain(self) -> pd.DataFrame:
+        """What the ledger says each account has, and what the contracts say.
+
+        Shape: one row per (owner, asset), in the order of the ledger; treasury and clearing last.
+            owner, asset  string  owner is a wallet address, treasury or clearing
+            ledger, chain  Int64  USDC in uUSDC, assets in 1e-8
+        Source: tables Balances and Positions, and the Vault.
+        """
+        return self._load("chain", {"owner": _TEXT, "asset": _TEXT, "ledger": _INT, "chain": _INT}, [])
+
     def _stats(self, name: str, label: str) -> pd.DataFrame:
         names = {
             **dict.fromkeys(("symbol", "SK"), _TEXT),
@@ -233,7 +243,7 @@ class Run:
 
         path = self.folder / FOLDER / f"{name}.parquet"
         try:
-            rows = pd.read_parquet(path)
+            rows = pd.read_parquet(path, dtype_backend="numpy_nullable")  # floats would round ns
         except (OSError, ValueError) as error:
             raise RecordUnreadable(path, f"not readable ({error})", "run the scenario again") from None
         for column, kind in names.items():

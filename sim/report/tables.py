@@ -1,8 +1,9 @@
 """A run's tables as Parquet, one file each, written at its end: what `Run` and DuckDB read.
 
 Rows are the exchange's own, column by column; only what has no column type becomes JSON text, and
-the counts of a latency histogram share one column. Two tables are not the exchange's: `depth`,
-the book as it was published, and `latencies`, one row for each order or fill and hop.
+the counts of a latency histogram share one column. Three tables are not the exchange's: `depth`, the
+book as it was published; `latencies`, one row for each order or fill and hop; `chain`, each
+account's total in the ledger and on chain.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from sim.invariants import State, ledger
 from sim.kernel.history import HistoryReader
 from system.model import keys
 from system.model.keys import Item
@@ -52,6 +54,7 @@ def write_tables(
     folder: Path,
     history: HistoryReader | None = None,
     samples: Mapping[str, Sequence[int]] | None = None,
+    state: State | None = None,
 ) -> None:
     """Write all tables of a finished run into `folder`.
 
@@ -60,6 +63,7 @@ def write_tables(
         folder: the run's folder of tables.
         history: where the depth is read from; by default the file beside `folder`.
         samples: latencies in ns by hop.
+        state: the run as its judges see it, for the comparison of ledger and chain.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for table, name in FILES.items():
@@ -69,6 +73,7 @@ def write_tables(
     hops = [hop for hop, taken in given.items() for _ in taken]
     took = [ns for taken in given.values() for ns in taken]
     _write(folder / "latencies.parquet", {"hop": hops, "latency_ns": took})
+    _write(folder / "chain.parquet", _chain(state))
 
 
 def _columns(rows: Sequence[Item]) -> dict[str, list[Any]]:
@@ -107,6 +112,28 @@ def _hex(value: Any) -> str:
     if isinstance(value, bytes):
         return "0x" + value.hex()
     raise TypeError(f"a table cannot keep {type(value).__name__}")
+
+
+def _chain(state: State | None) -> dict[str, list[Any]]:
+    """Put each account's total in the ledger beside its claim on chain."""
+    columns: dict[str, list[Any]] = {"owner": [], "asset": [], "ledger": [], "chain": []}
+    if state is None:
+        return columns
+    rows: list[tuple[str, str, int, int]] = []
+    for balance in ledger.balances(state):
+        account = state.accounts[balance.trader]
+        usdc = balance.asset == ledger.USDC
+        claim = state.chain.usdc_of(account) if usdc else state.chain.asset_of(account, balance.asset)
+        rows.append((account, balance.asset, balance.total, claim))
+    markets = list(ledger.market_accounts(state))
+    fees = sum(market.fees for market in markets)
+    locked = sum(ledger.margins(state).values()) + sum(market.clearing for market in markets)
+    rows.append(("treasury", ledger.USDC, fees, state.chain.treasury_usdc()))
+    rows.append(("clearing", ledger.USDC, locked, state.chain.clearing_usdc()))
+    for row in rows:
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
+    return columns
 
 
 def _depth(history: HistoryReader) -> dict[str, list[Any]]:
