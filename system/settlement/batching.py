@@ -6,11 +6,10 @@ writer finds them taken. From then on the batch belongs to submit.py and watch.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from system.model import trade
-from system.model.dynamo_json import unmarshal
 from system.model.errors import ConditionFailed
 from system.model.keys import META, SETTLEMENTS, TRADES, Item, Key
 from system.ports.clock import Clock
@@ -36,28 +35,37 @@ def batch_key(number: int) -> Key:
     return Key(f"BATCH#{number:012d}", META)
 
 
-def read_trades(event: dict[str, Any]) -> list[Item]:
+class NewTrade(NamedTuple):
+    """What batching needs to know of a trade."""
+
+    key: Key
+    trade_no: int
+
+
+def read_trades(event: dict[str, Any]) -> list[NewTrade]:
     """Return the pending trades of a Trades stream event, each once, in order of arrival."""
-    found: dict[Key, Item] = {}
+    found: dict[NewTrade, None] = {}
     for record in event["Records"]:
-        image = record["dynamodb"].get("NewImage")
-        if record["eventName"] == "INSERT" and image["settlementStatus"]["S"] == trade.PENDING:
-            item = unmarshal(image)
-            found[_key(item)] = item
-    return list(found.values())
+        if record["eventName"] == "INSERT":
+            image = record["dynamodb"]["NewImage"]
+            if image["settlementStatus"]["S"] == trade.PENDING:
+                key = Key(image["PK"]["S"], image["SK"]["S"])
+                found[NewTrade(key, int(image["trade_no"]["N"]))] = None
+    return list(found)
 
 
-def in_market_order(trades: Iterable[Item]) -> list[Item]:
+def in_market_order(trades: Iterable[NewTrade]) -> list[NewTrade]:
     """Sort each market's trades by number, and leave the order between markets as it came.
 
     The contract fills orders and moves money in this order; a market's own must never be turned.
     Rule: SETL-002.
     """
     arrived = list(trades)
-    queues: dict[str, Iterator[Item]] = {}
-    for pk in dict.fromkeys(item["PK"] for item in arrived):
-        queues[pk] = iter(sorted((i for i in arrived if i["PK"] == pk), key=_trade_no))
-    return [next(queues[item["PK"]]) for item in arrived]
+    by_market: dict[str, list[NewTrade]] = {}
+    for each in arrived:
+        by_market.setdefault(each.key.pk, []).append(each)
+    queues = {pk: iter(sorted(market, key=_trade_no)) for pk, market in by_market.items()}
+    return [next(queues[each.key.pk]) for each in arrived]
 
 
 class Batching:
@@ -67,7 +75,7 @@ class Batching:
         self._store = store
         self._clock = clock
 
-    def form(self, trades: Iterable[Item]) -> list[int]:
+    def form(self, trades: Iterable[NewTrade]) -> list[int]:
         """Put trades into batches; returns their numbers. Trades that have one already are left alone.
 
         Rule: SETL-001.
@@ -75,7 +83,7 @@ class Batching:
         waiting = in_market_order(trades)
         numbers = []
         for start in range(0, len(waiting), MAX_TRADES):
-            number = self._claim([_key(item) for item in waiting[start : start + MAX_TRADES]])
+            number = self._claim([each.key for each in waiting[start : start + MAX_TRADES]])
             if number:
                 numbers.append(number)
         return numbers
@@ -90,7 +98,7 @@ class Batching:
                 if attempt == _ATTEMPTS - 1:
                     raise
             rows = self._store.get_many(TRADES, trades)
-            trades = [_key(row) for row in rows if row["settlementStatus"] == trade.PENDING]
+            trades = [Key(row["PK"], row["SK"]) for row in rows if row["settlementStatus"] == trade.PENDING]
             if not trades:
                 return 0
         raise AssertionError
@@ -130,10 +138,5 @@ def _first_head() -> Item:
     return {"PK": HEAD_KEY.pk, "SK": HEAD_KEY.sk, "next_batch": 2, "confirmed": 0}
 
 
-def _key(item: Item) -> Key:
-    return Key(item["PK"], item["SK"])
-
-
-def _trade_no(item: Item) -> int:
-    number: int = item["trade_no"]
-    return number
+def _trade_no(each: NewTrade) -> int:
+    return each.trade_no

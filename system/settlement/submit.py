@@ -13,8 +13,8 @@ from system.model import keys, trade, typed_data
 from system.model.errors import ChainReverted, ConditionFailed, ConfigError, Throttled, TimedOut, Unavailable
 from system.model.keys import ORDERS, SETTLEMENTS, TRADES, Item, Key
 from system.model.market import spec_from_item
-from system.model.order import BUY
-from system.model.signing import instrument_id
+from system.model.order import order_from_item
+from system.model.signing import instrument_id, side_code, tif_code
 from system.model.units import NS
 from system.ports.chain import Chain, ChainFill, PreparedTx, SignedOrder
 from system.ports.clock import Clock
