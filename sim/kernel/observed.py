@@ -18,7 +18,7 @@ from system.model.errors import ConditionFailed
 from system.model.keys import Item, Key
 from system.ports.lake import Lake
 from system.ports.queue import Queue, Topic
-from system.ports.store import Action, Check, Delete, Page, Put, Store, Update
+from system.ports.store import NOT_EXISTS, Action, Check, Delete, Page, Put, Store, Update
 
 Notice = Callable[[], None]
 
@@ -76,7 +76,8 @@ class ObservedStore:
         )
         on_insert = self.on_insert
         for action in actions:
-            if type(action) is Put and action.table in on_insert:
+            # only a Put that must not overwrite makes an INSERT record, which is all that anyone waits for
+            if type(action) is Put and action.when is NOT_EXISTS and action.table in on_insert:
                 for notice in on_insert[action.table]:
                     notice()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from system.metrics.queries import snapshot
 from system.metrics.rollup import daily_row, minute_range, yesterday
 from system.model import keys
 from system.model.keys import Item
@@ -40,8 +41,8 @@ class DailyRollup:
                 self.store.write(Put(keys.STATS_DAILY, row))
                 rows.append(row)
         if rows:
-            snapshot = {"day": day, "markets": [_line(row) for row in rows]}
-            self.lake.put(f"daily/{day}.json", orjson.dumps(snapshot, option=orjson.OPT_INDENT_2))
+            body = orjson.dumps(snapshot(day, rows), option=orjson.OPT_INDENT_2)
+            self.lake.put(f"daily/{day}.json", body)
 
     def _symbols(self) -> list[str]:
         return sorted(
@@ -49,12 +50,3 @@ class DailyRollup:
             for state in MarketState
             for row in query_all(self.store, keys.MARKETS, state.value, index="status")
         )
-
-
-def _line(row: Item) -> dict[str, Any]:
-    """A day as the lake keeps it: money as decimal strings, the table's keys left out."""
-    return {
-        name: str(value) if isinstance(value, int) else value
-        for name, value in row.items()
-        if name not in ("PK", "SK")
-    }

@@ -17,7 +17,7 @@ from system.model.keys import Item, Key
 from system.model.order import PENDING, Order
 from system.model.position import Position
 from system.model.trade import Trade
-from system.ports.store import MAX_TRANSACTION_ACTIONS, Action, Clause, Put, Update
+from system.ports.store import MAX_TRANSACTION_ACTIONS, NOT_EXISTS, Action, Clause, Put, Update
 
 FIXED_ACTIONS = 4  # lease, market account, StatsIntraday, StatsLifetime
 ACTIONS_PER_FILL = 9  # trade, two orders, two positions, four balances
@@ -141,11 +141,11 @@ def transaction(
         when: tuple[Clause, ...] = ()
         if uuid in first_time:
             when = (*_WAS_PENDING, Clause("cum_qty_e8", "=", first_time[uuid]))
-        actions.append(Update(keys.ORDERS, order.key, put=order.progress(), when=when))
+        actions.append(Put(keys.ORDERS, order.to_item(), when))
     for key, outcome, seq in changes.commands.values():
         put = {"status": outcome, "seq": seq}
         actions.append(Update(keys.ORDERS, key, put=put, when=_WAS_PENDING))
-    actions += [Put(keys.TRADES, trade.to_item()) for trade in changes.trades]
+    actions += [Put(keys.TRADES, trade.to_item(), NOT_EXISTS) for trade in changes.trades]
     actions += [Put(keys.POSITIONS, row) for row in position_rows]
     for (trader, asset), (available, reserved) in changes.balances.items():
         if available or reserved:

@@ -36,7 +36,7 @@ def trader_of(account: str) -> str:
     return str(uuid5(NAMESPACE_URL, "eip155:" + account.lower()))
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
     """One signed order and what became of it. Only the matcher changes one after acceptance.
 
     Units: price_e6, limit_price_e6 uUSDC per base; *_e8 1e-8 base; hold in `hold_asset`'s unit
@@ -48,18 +48,18 @@ class Order(msgspec.Struct, kw_only=True):
     uuid: str
     trader: str  # uuid5 of the wallet address
     account: str  # wallet address, checksummed as signed
-    subaccount: int
     order_type: OrderType
     side: Side
     tif: TimeInForce
-    post_only: bool
-    reduce_only: bool
     qty_e8: int
     limit_price_e6: int  # MARKET: the worst price, signed and pre-paid
-    expire_ns: int
     nonce: int
     max_fee_bps: int
-    signature: str  # 0x + 130 hex, "" when the run has signatures off
+    subaccount: int = 0
+    post_only: bool = False
+    reduce_only: bool = False
+    expire_ns: int = 0
+    signature: str = ""  # 0x + 130 hex; "" when the run has signatures off
     client_order_id: str = ""
     replaces: str = ""  # order id that this one takes the place of
     # acceptance
@@ -88,8 +88,8 @@ class Order(msgspec.Struct, kw_only=True):
         return self.side == BUY
 
     def to_item(self) -> dict[str, Any]:
-        """Return the whole Orders row."""
-        return {
+        """Return the whole Orders row; attributes that say nothing (no flag, no signature) are left out."""
+        item = {
             "PK": "MARKET#" + self.symbol,
             "SK": "TS#" + self.uuid,
             "trader_key": "TRADER#" + self.trader,
@@ -98,58 +98,53 @@ class Order(msgspec.Struct, kw_only=True):
             "uuid": self.uuid,
             "trader": self.trader,
             "account": self.account,
-            "subaccount": self.subaccount,
             "side": self.side,
             "tif": self.tif,
-            "post_only": self.post_only,
-            "reduce_only": self.reduce_only,
             "qty_e8": self.qty_e8,
             "limit_price_e6": self.limit_price_e6,
-            "expire_ns": self.expire_ns,
             "nonce": self.nonce,
             "max_fee_bps": self.max_fee_bps,
-            "signature": self.signature,
-            "client_order_id": self.client_order_id,
-            "replaces": self.replaces,
             "accepted_ns": self.accepted_ns,
             "received_ns": self.received_ns,
             "worst_price_e6": self.worst_price_e6,
             "hold_asset": self.hold_asset,
             "hold": self.hold,
             "status": self.status,
-            "seq": self.seq,
-            "sequenced_ns": self.sequenced_ns,
             "leaves_e8": self.leaves_e8,
             "cum_qty_e8": self.cum_qty_e8,
             "cum_notional": self.cum_notional,
             "fee_paid": self.fee_paid,
             "updated_ns": self.updated_ns,
-            "reason": self.reason,
         }
-
-    def progress(self) -> dict[str, Any]:
-        """Return only what the matcher changes: the SET part of its update."""
-        return {
-            "status": self.status,
-            "seq": self.seq,
-            "sequenced_ns": self.sequenced_ns,
-            "leaves_e8": self.leaves_e8,
-            "cum_qty_e8": self.cum_qty_e8,
-            "cum_notional": self.cum_notional,
-            "fee_paid": self.fee_paid,
-            "hold": self.hold,
-            "updated_ns": self.updated_ns,
-            "reason": self.reason,
-        }
+        if self.seq:
+            item["seq"] = self.seq
+            item["sequenced_ns"] = self.sequenced_ns
+        for name in _SPARSE:
+            value = getattr(self, name)
+            if value:
+                item[name] = value
+        return item
 
     @property
     def key(self) -> keys.Key:
         return keys.Key("MARKET#" + self.symbol, "TS#" + self.uuid)
 
 
-_FIELDS = tuple(name for name in Order.__struct_fields__ if name != "order_type")
+_SPARSE = (
+    "signature",
+    "client_order_id",
+    "reason",
+    "replaces",
+    "expire_ns",
+    "subaccount",
+    "post_only",
+    "reduce_only",
+)
+"""Fields whose false, empty or zero value is no attribute of the row."""
+
+_convert = msgspec.convert
 
 
 def order_from_item(item: dict[str, Any]) -> Order:
     """Read an Orders row of type LIMIT or MARKET."""
-    return Order(order_type=item["orderType"], **{name: item[name] for name in _FIELDS})
+    return _convert(item, Order)

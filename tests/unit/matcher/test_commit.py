@@ -13,7 +13,7 @@ from system.model.keys import Key
 from system.model.messages import command_body, minute_command
 from system.model.order import order_from_item
 from system.model.units import NS
-from system.ports.store import MAX_TRANSACTION_ACTIONS, Clause, Update
+from system.ports.store import MAX_TRANSACTION_ACTIONS, Clause, Put, Update
 from tests.rules import rule
 from tests.unit.faults import FailingStore
 from tests.unit.floor import START_NS, Floor, account_of, comparable
@@ -282,7 +282,7 @@ def test_changes_merge_per_item_and_leave_out_empty_sums():
 
     lease, row, balance = actions
     assert isinstance(lease, Update)
-    assert isinstance(row, Update)
+    assert isinstance(row, Put)
     assert lease.when == (
         Clause("token", "=", 3),
         Clause("applied_seq", "=", 7),
