@@ -88,6 +88,19 @@ def test_decrement_leaves_the_rest_in_the_book() -> None:
     assert bid.cum_qty_e8 == 40 * TENTHS.lot_e8
 
 
+@rule("MATC-044")
+def test_decrement_by_a_smaller_resting_order_goes_on_with_the_rest() -> None:
+    venue = Venue(TENTHS, StpMode.DECREMENT, reference_price_e6=2_000_000)
+    venue.send("ann", "BUY", 20, 20)
+    venue.send("bob", "BUY", 20, 19)
+
+    steps = venue.send("ann", "SELL", 50, 19)
+
+    assert venue.fills(steps) == [("bob", 20, 19)]
+    assert venue.orders["ann-1"].status == "EXPIRED_IN_MATCH"
+    assert venue.orders["ann-3"].leaves_e8 == 10 * TENTHS.lot_e8
+
+
 @rule("MATC-041")
 def test_strangers_before_the_own_order_still_trade() -> None:
     venue = Venue()

@@ -193,6 +193,11 @@ class Venue:
         return at.size_e8 // self.spec.lot_e8 if at else 0
 
 
+def ended(order: Order) -> tuple[str, str]:
+    """Return how an order stands and why."""
+    return order.status, order.reason
+
+
 def owed_by(order: Order, spec: MarketSpec) -> int:
     """Compute a resting order's obligation by the book, in fractions: not with the code under test."""
     notional = order.limit_price_e6 * order.leaves_e8 // E8
