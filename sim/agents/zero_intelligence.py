@@ -40,7 +40,9 @@ class ZeroIntelligence(Agent):
     cancel_share: Share = 250_000
     """Share of beats that cancel its oldest open order."""
     width: PositiveShare = 10_000
-    """Limits lie evenly within this distance of the last known price, on both sides of it."""
+    """Limits lie evenly from this distance on their own side of the last known price ..."""
+    reach: Share = PPM
+    """... to this share of the distance beyond it, where many trade at once; at 0 % nearly all wait."""
     size: PositiveUsdc = 500_000_000
     """Largest worth of an order; sizes are even between one lot and this."""
     open_limit: Count = 50
@@ -72,7 +74,8 @@ class ZeroIntelligence(Agent):
             self._cancel_oldest(desk)
             return
         market = beat < self.cancel_share + self.market_share
-        away_e6 = int(price_e6 * self.width / PPM * (1.0 if market else place_draw * 2 - 1))
+        place = 1.0 if market else place_draw * (1 + self.reach / PPM) - 1
+        away_e6 = int(price_e6 * self.width / PPM * place)
         qty_e8 = max(view.spec.lot_e8, view.lots_for(int(self.size * size_draw), price_e6))
         side: Side = BUY if side_draw < 0.5 else SELL
         limit_e6 = view.tick_down(price_e6 + away_e6) if side == BUY else view.tick_up(price_e6 - away_e6)

@@ -100,6 +100,19 @@ def test_a_gambler_keeps_its_open_orders_few() -> None:
     assert len(desk.open_orders) <= 8
 
 
+@pytest.mark.parametrize(("reach", "beyond"), [("0 %", False), ("50 %", True)])
+def test_a_gambler_reaches_over_the_price_as_far_as_it_may(reach: str, beyond: bool) -> None:
+    exchange, _ = live(gambler(market_share="0 %", cancel_share="0 %", reach=reach, orders=200), 100)
+
+    past = [
+        (body["limit_price_e6"] - MARK_E6) * (1 if body["side"] == "BUY" else -1)
+        for body in exchange.orders()
+    ]
+    assert min(past) >= -MARK_E6 * 102 // 10_000
+    assert any(away > 0 for away in past) == beyond
+    assert max(past) <= MARK_E6 * 52 // 10_000
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_is_documented_and_named_by_its_file(kind: type[Agent]) -> None:
     (word,) = kind.model_fields["kind"].annotation.__args__  # type: ignore[union-attr]
