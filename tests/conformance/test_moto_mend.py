@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.ast_nodes import Node, UpdateExpressionSetClause
 from moto.sqs.models import Message
 
 from sim.world.moto_mend import Mends
@@ -290,3 +291,26 @@ def test_members_looked_up_for_one_item(mended: bool, monkeypatch: pytest.Monkey
         assert on.store.get(TABLE, Key(item["PK"], item["SK"])) == item
 
     assert (looked_up.count("NULL") < len(item)) is mended
+
+
+# MEND-8
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_searches_of_one_update_expression(mended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[str] = []
+    original = Node.find_clauses
+
+    def counting(self: Any, kinds: Any) -> Any:
+        if UpdateExpressionSetClause in kinds:
+            searched.append(self.type)
+        return original(self, kinds)
+
+    monkeypatch.setattr(Node, "find_clauses", counting)
+    change = {f"a{number}": number for number in range(10)}
+    with bench(mended=mended) as on:
+        on.store.write(Put(TABLE, row("1")))
+        on.store.write(Update(TABLE, Key("MARKET#BTC-PERP", "1"), put=change))
+        assert on.store.get(TABLE, Key("MARKET#BTC-PERP", "1")) == row("1", **change)
+
+    assert (len(searched) < 10) is mended
