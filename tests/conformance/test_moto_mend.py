@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.parsing.ast_nodes import Node, UpdateExpressionSetClause
+from moto.dynamodb.parsing import ast_nodes
 from moto.sqs.models import Message
 
 from sim.world.moto_mend import Mends
@@ -299,14 +299,15 @@ def test_members_looked_up_for_one_item(mended: bool, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("mended", [False, True])
 def test_searches_of_one_update_expression(mended: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[str] = []
-    original = Node.find_clauses
+    nodes: Any = ast_nodes
+    original = nodes.Node.find_clauses
 
     def counting(self: Any, kinds: Any) -> Any:
-        if UpdateExpressionSetClause in kinds:
+        if nodes.UpdateExpressionSetClause in kinds:
             searched.append(self.type)
         return original(self, kinds)
 
-    monkeypatch.setattr(Node, "find_clauses", counting)
+    monkeypatch.setattr(nodes.Node, "find_clauses", counting)
     change = {f"a{number}": number for number in range(10)}
     with bench(mended=mended) as on:
         on.store.write(Put(TABLE, row("1")))
