@@ -6,6 +6,7 @@ test can stop between any two hops. Amounts in the helpers are ticks and lots.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -161,7 +162,7 @@ class Floor:
             "queryStringParameters": query or {},
             "headers": headers or {},
             "requestContext": {"http": {"sourceIp": "10.0.0.1"}},
-            "body": body if isinstance(body, str) else orjson.dumps(body).decode(),
+            "body": body if isinstance(body, str) else json.dumps(body),
         }
         if groups:
             event["requestContext"]["authorizer"] = {"jwt": {"claims": {"cognito:groups": list(groups)}}}

@@ -1,0 +1,87 @@
+"""The WebSocket routes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from system.api.ws import WebSocketRoutes
+from system.model.units import NS
+from tests.rules import rule
+from tests.unit.floor import START_NS, Floor, trader
+
+
+def say(floor: Floor, route: str, body: object = "", connection: str = "c1"):
+    event = {
+        "requestContext": {"routeKey": route, "connectionId": connection},
+        "body": body if isinstance(body, str) else json.dumps(body),
+    }
+    return WebSocketRoutes(floor.store, floor.clock).handle(event, None)
+
+
+def rows(floor: Floor) -> list[tuple[str, str]]:
+    return [(row["PK"], row["SK"]) for row in floor.store.scan("WSConnections")]
+
+
+@rule("SOCK-001")
+def test_from_connect_to_disconnect():
+    floor = Floor()
+    channels = ["market.BTC-PERP", "trader." + trader("ann"), "admin.BTC-PERP"]
+    assert say(floor, "$connect") == {"statusCode": 200}
+    said = say(floor, "subscribe", {"action": "subscribe", "channels": channels})
+    assert (said["statusCode"], json.loads(said["body"])) == (200, {"subscribe": channels})
+    say(floor, "$connect", connection="c2")
+
+    assert rows(floor) == [
+        ("WS#c1", "META"),
+        *(("WS#c1", f"SUB#{name}") for name in sorted(channels)),
+        ("WS#c2", "META"),
+    ]
+    assert {row["ttl"] for row in floor.store.scan("WSConnections")} == {START_NS // NS + 86_400}
+
+    say(floor, "unsubscribe", {"channels": ["admin.BTC-PERP", "market.BTC-PERP"]})
+    assert rows(floor)[1] == ("WS#c1", "SUB#trader." + trader("ann"))
+    assert say(floor, "$disconnect") == {"statusCode": 200}
+    assert rows(floor) == [("WS#c2", "META")]
+    assert say(floor, "$disconnect") == {"statusCode": 200}
+
+
+@rule("SOCK-001")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "7",
+        "\ud800",
+        {},
+        {"channels": "market.BTC-PERP"},
+        {"channels": []},
+        {"channels": ["market.BTC-PERP"] * 51},
+        {"channels": [7]},
+        {"channels": ["market."]},
+        {"channels": ["market.BTC PERP"]},
+        {"channels": ["market.BTC-PERP\n"]},
+        {"channels": ["market.BTC-PERP", "trader.ann"]},
+        {"channels": ["TRADER#x"]},
+        {"channels": ["market." + "B" * 41]},
+    ],
+)
+@pytest.mark.parametrize("route", ["subscribe", "unsubscribe"])
+def test_what_is_no_subscription(body, route):
+    floor = Floor()
+    before = floor.scan()
+    said = say(floor, route, body)
+    assert said["statusCode"] == 400
+    assert json.loads(said["body"])["detail"]
+    assert floor.scan() == before
+
+
+def test_an_unknown_action():
+    floor = Floor()
+    said = say(floor, "$default", {"channels": ["market.BTC-PERP"]})
+    assert said["statusCode"] == 400
+    assert rows(floor) == []
