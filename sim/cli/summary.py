@@ -6,17 +6,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Group
 from rich.padding import Padding
 from rich.table import Table
 
 from sim.cli.exits import escape, out
 from sim.compare import differences
+from sim.report.amounts import counted, span
 from sim.report.record import RunRecord
 from system.model.errors import Divergence
 
 MARKS = {"held": "[green]✓ held[/]", "broken": "[bold red]✗ broken[/]", "unknown": "[yellow]? unknown[/]"}
-_UUSDC = ("volume", "fees", "bad_debt")
 _SHORT = 16
 
 
@@ -27,12 +26,15 @@ def print_summary(record: RunRecord) -> None:
     out.print(
         f"{MARKS[record.verdict]}  [bold]{escape(record.scenario)}[/]  seed {record.seed}  "
         f"{record.backend} · {record.chain}  "
-        f"[dim]{_span(record.virtual_s)} virtual in {wall_s:.1f} s[/]"
+        f"[dim]{span(record.virtual_s)} virtual in {wall_s:.1f} s[/]"
     )
     tables = [counts_table(record.counts), latency_table(record), invariants_table(record)]
     if record.thresholds:
         tables.append(thresholds_table(record))
-    out.print(Padding(Group(*tables), (0, 0, 0, 2)))
+    for table in tables:
+        out.print()
+        out.print(Padding(table, (0, 0, 0, 2), expand=False))
+    out.print()
     out.print(f"  [dim]digest  [/] {record.digest}")
     out.print(f"  [dim]business[/] {record.business_digest}")
 
@@ -40,21 +42,12 @@ def print_summary(record: RunRecord) -> None:
 def counts_table(counts: dict[str, int]) -> Table:
     """Return the counts, two pairs a line."""
     table = _table(None, None, None, None, title="Counts")
-    pairs = [(name.replace("_", " "), amount(name, value)) for name, value in counts.items()]
+    pairs = [(name.replace("_", " "), counted(name, value)) for name, value in counts.items()]
     half = (len(pairs) + 1) // 2
     for one, other in zip(pairs[:half], [*pairs[half:], ("", "")], strict=False):
         table.add_row(one[0], one[1], other[0], other[1])
     table.columns[1].justify = table.columns[3].justify = "right"
     return table
-
-
-def amount(name: str, value: int) -> str:
-    """Return a count or amount as a person reads it."""
-    if name in _UUSDC:
-        return f"{value // 1_000_000:,}.{value % 1_000_000 // 10_000:02} USDC"
-    if name.endswith("_share"):
-        return f"{value / 10_000:.2f} %"
-    return f"{value:,}"
 
 
 def latency_table(record: RunRecord) -> Table:
@@ -134,16 +127,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= 500 else text[:497] + "..."
 
 
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def _table(*names: str | None, title: str = "") -> Table:
     table = Table(
         box=None,
         padding=(0, 2, 0, 0),
-        title=f"\n{title}" if title else None,
+        title=title or None,
         title_style="bold",
         title_justify="left",
         header_style="dim",

@@ -12,14 +12,14 @@ from typing import Any
 
 import orjson
 
+from sim.kernel.backend import Backend
 from sim.kernel.history import HistoryWriter
 from sim.kernel.links import Links
 from sim.kernel.meter import Meter
 from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
 from sim.kernel.plumbing import Event, Failed, Finish, Pipe, QueueReader, StreamReader
+from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
-from sim.world.backend import Backend
-from sim.world.template import Template
 from system.config import Config
 from system.model.errors import PortError
 from system.model.units import NS

@@ -10,6 +10,7 @@ import math
 from functools import cache
 from random import Random
 from statistics import NormalDist
+from typing import NamedTuple
 
 _BITS = 12
 _Z99 = 2.3263478740408408  # 99 % quantile of the standard normal
@@ -27,6 +28,13 @@ class Dice:
         """Return a fresh generator of this name; the same name always draws the same."""
         # Random hashes a text seed with SHA-512, so PYTHONHASHSEED does not matter
         return Random(f"{self.seed}:{component}:{index}")
+
+
+class Delay(NamedTuple):
+    """A lognormal delay by its median and its 99 % quantile, in ns."""
+
+    median_ns: int
+    p99_ns: int
 
 
 class LognormalDelay:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sim.kernel.dice import Dice, LognormalDelay
-from sim.scenario.links import Delay
+from sim.kernel.dice import Delay, Dice, LognormalDelay
 
 WORK = {
     "api": "api -> store",

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import orjson
 
+from sim.kernel.backend import Backend
 from sim.kernel.dice import LognormalDelay
 from sim.kernel.timeline import Timeline
-from sim.world.backend import Backend
 
 Event = dict[str, Any]
 Finish = Callable[[Any], None]

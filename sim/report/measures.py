@@ -202,6 +202,21 @@ def settlement(run: Run) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def on_the_way(run: Run) -> pd.DataFrame:
+    """How many trades were committed and not yet final on chain, over time.
+
+    Shape: one row per change, sorted by time.
+        time  datetime64[ns]  virtual UTC
+        trades  int64
+    Source: as of `settlement`.
+    """
+    steps = settlement(run)
+    wide = steps.pivot_table(index="time", columns="step", values="trades", aggfunc="max")
+    wide = wide.reindex(columns=["committed", "confirmed"]).ffill().fillna(0).astype("int64")
+    rows = (wide["committed"] - wide["confirmed"]).rename("trades")
+    return rows.to_frame().reset_index()
+
+
 def latencies_ms(run: Run, hop: str) -> pd.Series:
     """Return one hop's latencies in virtual milliseconds, in the order of time."""
     rows = run.latencies()

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sim.report import measures, plots
+from sim.report.amounts import USDC, counted, milliseconds, span, usdc
 from sim.report.folder import REPORT, Run
 from sim.report.hops import HOPS
 from sim.report.record import RunRecord
 
 _TEMPLATE = "page.html.j2"
 _MOST_POSITIONS = 12
-_UUSDC = 1_000_000
 
 VERDICTS = {
     "held": "Everything held",
@@ -60,10 +60,11 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"usdc": usdc, "count": count, "ms": _ms, "words": _words, "span": _span}
+    environment.filters |= {"usdc": usdc, "count": count, "ms": milliseconds, "words": _words, "span": span}
     record = run.record
     return environment.get_template(_TEMPLATE).render(
         record=record,
+        counted=counted,
         headline=headline(record),
         mood="held" if record.exit_code == 0 else ("unknown" if record.verdict == "unknown" else "broken"),
         tiles=_tiles(record),
@@ -99,34 +100,13 @@ def plotly_script() -> str:
     return base64.b64encode(gzip.compress(script, 9, mtime=0)).decode()
 
 
-def usdc(amount: int) -> str:
-    """Return uUSDC as USDC for people: two decimals, rounded down.
-
-    >>> usdc(12_345_678_901), usdc(-5)
-    ('12,345.67', '-0.00')
-    """
-    whole, rest = divmod(abs(int(amount)), _UUSDC)
-    return f"{'-' if amount < 0 else ''}{whole:,}.{rest // 10_000:02}"
-
-
 def count(value: int) -> str:
     """Return a number with separators."""
     return f"{value:,}"
 
 
-def _ms(value: float) -> str:
-    return f"{value:,.1f}" if value < 10_000 else f"{value:,.0f}"
-
-
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest} s" if rest else ""]
-    return " ".join(part for part in parts if part) or "0 s"
 
 
 def _text(path: Path) -> str:
@@ -143,9 +123,11 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
     tiles: list[tuple[str, str, str]] = [
         (name, count(counts[name]), "") for name in ("orders", "fills") if name in counts
     ]
-    tiles += [(name, f"{counts[name] // _UUSDC:,}", "USDC") for name in ("volume", "fees") if name in counts]
+    tiles += [
+        (f"{name}, USDC", f"{counts[name] // USDC:,}", "") for name in ("volume", "fees") if name in counts
+    ]
     if "order_to_fill" in record.latency_ms:
-        tiles.append(("order to fill, p95", _ms(record.latency_ms["order_to_fill"].p95), "ms"))
+        tiles.append(("order to fill, p95", milliseconds(record.latency_ms["order_to_fill"].p95), "ms"))
     if counts.get("fills") and "trades_settled" in counts:
         # rounded down, so that 100 % means all
         share = counts["trades_settled"] * 1_000 // counts["fills"]
@@ -157,17 +139,21 @@ def _charts(run: Run) -> Iterable[Chart]:
     for symbol in _symbols(run):
         key = symbol.lower()
         yield Chart(
-            f"price-{key}",
+            f"chart-price-{key}",
             f"Mid, trades and oracle price of {symbol} over time",
             _json(plots.price(run, symbol)),
         )
         yield Chart(
-            f"depth-{key}", f"Resting orders of {symbol} by price over time", _json(plots.depth(run, symbol))
+            f"chart-depth-{key}",
+            f"Resting orders of {symbol} by price over time",
+            _json(plots.depth(run, symbol)),
         )
-        yield Chart(f"book-{key}", f"The last book of {symbol}", _json(plots.last_book(run, symbol)))
-    yield Chart("latency", "Histogram of latency for each hop", _json(plots.latency(run)))
+        yield Chart(f"chart-book-{key}", f"The last book of {symbol}", _json(plots.last_book(run, symbol)))
+    yield Chart("chart-latency", "Histogram of latency for each hop", _json(plots.latency(run)))
     yield Chart(
-        "settlement", "Trades committed, submitted and confirmed over time", _json(plots.settlement(run))
+        "chart-settlement",
+        "Trades committed, submitted and confirmed over time",
+        _json(plots.settlement(run)),
     )
 
 

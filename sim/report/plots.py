@@ -225,43 +225,62 @@ def latency(run: Run) -> go.Figure:
         for q, colour in ((0.5, GREEN), (0.95, AMBER)):
             at = float(np.quantile(taken, q, method="inverted_cdf"))
             figure.add_vline(x=at, line={"color": colour, "width": 2, "dash": "dot"}, row=1, col=place)
-        figure.update_xaxes(
-            type="log",
-            title_text="ms",
-            dtick="D1" if taken.max() < taken.min() * 30 else None,
-            row=1,
-            col=place,
-        )
+        ticks = _log_ticks(float(edges[0]), float(edges[-1]))
+        texts = [f"{tick:g}" if tick < 1_000 else f"{tick / 1_000:g} s" for tick in ticks]
+        figure.update_xaxes(type="log", tickvals=ticks, ticktext=texts, tickangle=0, row=1, col=place)
     figure.update_layout(hovermode="closest", bargap=0)
     return _finished(figure, height=280)
 
 
 def settlement(run: Run) -> go.Figure:
-    """Draw how many trades were committed, sent and final over time; the gap is what is on its way."""
+    """Draw how many trades were committed, sent and final over time, and below what was on its way."""
     import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
 
-    figure = go.Figure()
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.55, 0.45], vertical_spacing=0.06)
     steps = measures.settlement(run)
     for step, colour in _STEP_COLOURS.items():
         mine = steps[steps["step"] == step]
-        figure.add_trace(
-            go.Scatter(
-                mode="lines",
-                x=mine["time"],
-                y=mine["trades"],
-                name=step,
-                line={"width": 2, "color": colour, "shape": "hv"},
-                hovertemplate=f"%{{y:,}} {step}<extra></extra>",
-            )
+        line = go.Scatter(
+            mode="lines",
+            x=mine["time"],
+            y=mine["trades"],
+            name=step,
+            line={"width": 2, "color": colour, "shape": "hv"},
+            hovertemplate=f"%{{y:,}} {step}<extra></extra>",
         )
-    figure.update_yaxes(title_text="trades so far", rangemode="tozero")
-    return _finished(figure, height=320)
+        figure.add_trace(line, row=1, col=1)
+    waiting = measures.on_the_way(run)
+    area = go.Scatter(
+        mode="lines",
+        x=waiting["time"],
+        y=waiting["trades"],
+        name="on the way",
+        line={"width": 1.5, "color": VIOLET, "shape": "hv"},
+        fill="tozeroy",
+        fillcolor="rgba(139,111,214,0.18)",
+        hovertemplate="%{y:,} on the way<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_trace(area, row=2, col=1)
+    figure.update_yaxes(title_text="trades so far", rangemode="tozero", row=1, col=1)
+    figure.update_yaxes(title_text="on the way", rangemode="tozero", row=2, col=1)
+    return _finished(figure, height=380)
 
 
 def thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     """Keep every n-th row, so that at most so many are left."""
     step = -(-len(rows) // most) or 1
     return rows.iloc[::step]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers between two positive ones, on a logarithmic scale."""
+    from math import ceil, floor, log10
+
+    steps = (1, 2, 5) if high / low < 200 else (1,)
+    powers = range(floor(log10(low)), ceil(log10(high)) + 1)
+    return [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
 
 
 def _underlying(run: Run, symbol: str) -> str:

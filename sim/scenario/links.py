@@ -6,15 +6,7 @@ four times a second and shard (two secondary sources), hence its 125 ms; other h
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Delay(NamedTuple):
-    """A lognormal delay by its median and its 99 % quantile, in ns."""
-
-    median_ns: int
-    p99_ns: int
-
+from sim.kernel.dice import Delay
 
 _MS = 10**6
 

@@ -13,18 +13,18 @@ import orjson
 from sim.client.desk import Desk
 from sim.client.requests import Requests, Signing
 from sim.invariants.state import ChainView
+from sim.kernel.backend import Backend
 from sim.kernel.cloud import Cloud, Door
 from sim.kernel.dice import Dice
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.links import Links
+from sim.kernel.template.stack import Template, load_template
 from sim.kernel.timeline import Timeline
 from sim.scenario.schema import Scenario, Wallet
-from sim.world.backend import Backend
 from sim.world.chain_world import ChainWorld, open_chain
 from sim.world.prices import OraclePrices
 from sim.world.provision import open_backend
 from sim.world.purse import Purse, purse_of
-from sim.world.template import Template, load_template
 from system.adapters.memory.ids import SeededIds
 from system.config import Config
 from system.model import keys, typed_data

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 import orjson
 
-from sim.world.backend import Backend
+from sim.kernel.backend import Backend
 from system.model import keys
 from system.model.keys import Item
 

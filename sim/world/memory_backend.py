@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sim.world.backend import QueueDef, Record
+from sim.kernel.backend import QueueDef, Record
 from system.adapters.memory.lake import MemoryLake
 from system.adapters.memory.queue import MemoryFifo, MemoryQueue
 from system.adapters.memory.store import MemoryStore

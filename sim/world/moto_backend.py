@@ -24,10 +24,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from sim.world.backend import Record
+from sim.kernel.backend import Record
+from sim.kernel.template.stack import Template
 from sim.world.moto_mend import Mends
 from sim.world.provision import Proof, provision, stand_in_name
-from sim.world.template import Template
 from system.adapters.aws.lake import S3Lake
 from system.adapters.aws.queue import SqsQueue
 from system.adapters.aws.session import Clients
@@ -59,7 +59,7 @@ class _Cursor:
 
 
 class MotoBackend:
-    """`sim.world.backend.Backend` on moto; moto is started by it and stopped by `close`.
+    """`sim.kernel.backend.Backend` on moto; moto is started by it and stopped by `close`.
 
     Its state belongs to the process, so there can be one at a time.
     """

@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from sim.world.backend import Backend, QueueDef
-from sim.world.template import Sorting, Template
-from sim.world.template_views import BucketView, QueueView, SubscriptionView, TableView, TopicView
+from sim.kernel.backend import Backend, QueueDef
+from sim.kernel.template.stack import Sorting, Template
+from sim.kernel.template.views import BucketView, QueueView, SubscriptionView, TableView, TopicView
 from system.adapters.aws.session import Clients
 from system.model.errors import ProvisionError
 from system.ports.clock import Clock

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 from ruamel.yaml import YAML
 
-from sim.world.backend import Backend
+from sim.kernel.backend import Backend
+from sim.kernel.template.stack import load_template
 from sim.world.provision import open_backend
-from sim.world.template import load_template
 from system.adapters.memory.clock import ManualClock
 from system.model.units import NS
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
+from sim.kernel.template.stack import Sorting, load_template
 from sim.world.provision import open_backend, provision
-from sim.world.template import Sorting, load_template
 from system.adapters.aws.session import Clients
 from system.adapters.memory.clock import ManualClock
 from system.model.errors import ProvisionError

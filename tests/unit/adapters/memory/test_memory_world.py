@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from sim.world.backend import QueueDef
+from sim.kernel.backend import QueueDef
 from sim.world.memory_backend import MemoryBackend
 from system.adapters.memory.clock import ManualClock
 from system.adapters.memory.ids import SeededIds

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.world.schedule_expression import next_fire
+from sim.kernel.template.schedule_expression import next_fire
 from system.model.errors import ProvisionError
 from system.model.units import NS
 

@@ -1,0 +1,1 @@
+"""system/template.yaml as the harness reads it: what to provision, and how events travel."""
