@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sim.invariants import INVARIANTS, Judge
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
+from sim.report.amounts import measured
 from sim.report.record import (
     Failure,
     Quantiles,
@@ -274,13 +275,12 @@ def _check(threshold: Threshold, counts: dict[str, int], meter: Meter) -> Thresh
     unit = MEASURES[threshold.measure].unit
     if threshold.statistic == "value":
         value: float = counts[threshold.measure]
-        return ThresholdResult(held=threshold.holds(value), was=f"{value} {unit}")
-    samples = meter.samples.get(threshold.measure)
-    if not samples:
-        return ThresholdResult(held=False, was="no sample")
-    value = statistic(samples, threshold.statistic)
-    was = f"{value / 1e6:.3f} ms" if unit == "ns" else f"{value} {unit}"
-    return ThresholdResult(held=threshold.holds(value), was=was)
+    else:
+        samples = meter.samples.get(threshold.measure)
+        if not samples:
+            return ThresholdResult(held=False, was="no sample")
+        value = statistic(samples, threshold.statistic)
+    return ThresholdResult(held=threshold.holds(value), was=measured(value, unit))
 
 
 def _quantiles(meter: Meter, name: str) -> Quantiles:

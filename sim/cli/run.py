@@ -143,9 +143,9 @@ def _finish(result: RunResult, folder: Path, *, as_json: bool, report: bool) -> 
         typer.echo(record.to_json(), nl=False)
     else:
         print_summary(record)
-        out.print(f"  [dim]folder [/] {escape(str(folder))}")
+        out.print(f"  [dim]folder  [/] {escape(str(folder))}")
         if report:
-            out.print(f"  [dim]report [/] {escape(str(folder / REPORT))}")
+            out.print(f"  [dim]report  [/] {escape(str(folder / REPORT))}")
     if record.exit_code:
         for failure in record.failures[:-1]:
             fail_line(failure.what, failure.where, failure.expected, failure.was)
