@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from sim.kernel.template import stack as sorted_types
 from sim.kernel.template.cfn import read
 from sim.kernel.template.stack import TEMPLATE, Sorting, load_template, parse_template
-from sim.world import template as sorted_types
 from system.adapters.aws.indexes import INDEXES
 from system.adapters.aws.session import Names
 from system.model import keys
