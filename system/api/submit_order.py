@@ -32,6 +32,7 @@ from system.risk import checks, holds
 # Places of the actions in the transaction, and so of the reasons when it is refused.
 _BALANCE, _NONCE, _KEY = 1, 2, 3
 
+_UINT64 = 1 << 64
 OrderId = Annotated[str, Meta(max_length=80)]
 
 
@@ -57,7 +58,10 @@ class LimitBody(_Body, tag="limit"):
 
     tif: TimeInForce = "GTC"
     post_only: bool = False
-    replaces: OrderId = ""
+    replaces: _UINT64 = 1 << 64
+
+
+OrderId = ""
 
 
 class MarketBody(_Body, tag="market"):
@@ -240,6 +244,15 @@ def _misfit(body: Body) -> Rejected | None:
 
     Nonce 0 is refused because a signed Cancel says with it that it names no nonce.
     """
+    if (
+        0 < body.nonce < _UINT64
+        and 0 < body.qty_e8 < _UINT64
+        and 0 < body.limit_price_e6 < _UINT64
+        and 0 <= body.subaccount < 1 << 32
+        and 0 <= body.max_fee_bps < 1 << 16
+        and 0 <= body.expire_s < 1 << 40
+    ):
+        return None
     for name, value, low, bits in (
         ("nonce", body.nonce, 1, 64),
         ("qty_e8", body.qty_e8, 1, 64),
@@ -251,4 +264,4 @@ def _misfit(body: Body) -> Rejected | None:
         if not low <= value < 1 << bits:
             detail = f"expected {low} or more, below 2**{bits}, was {value}"
             return Rejected(RejectReason.BAD_REQUEST, name, detail)
-    return None
+    raise AssertionError(body)
