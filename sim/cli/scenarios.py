@@ -55,7 +55,8 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Scenario:
     wanted = scenario.expect.invariants
     for name in () if wanted == "all" else wanted:
         if name not in INVARIANTS:
-            close = get_close_matches(name, INVARIANTS, n=1)
+            close = [known for known in INVARIANTS if known.startswith(name)]
+            close = close or get_close_matches(name, INVARIANTS, n=1)
             remedy = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(INVARIANTS)}"
             raise ScenarioError(f"{path}: expect.invariants", f"no invariant `{name}`", remedy)
     return scenario
