@@ -78,6 +78,8 @@ class Cloud:
         self.parts: list[StreamReader | QueueReader] = []
         self.functions: dict[str, Function] = {}
         self._subscribers: Sequence[Function] = ()
+        self._topic_arn = template.topic
+        self._commands_queue = template.commands_queue
         self.in_flight = 0
         self.meter = Meter()
         self._build()
@@ -161,9 +163,7 @@ class Cloud:
             clock=timeline,
             ids=self.make_ids(by),
             store=ObservedStore(backend.store, by, history, timeline, self._on_insert),
-            queue=ObservedQueue(
-                backend.queue, lambda: self._queue_readers[self.template.commands_queue].wake()
-            ),
+            queue=ObservedQueue(backend.queue, self._wake_commands),
             topic=ObservedTopic(backend.topic, history, timeline, self._deliver_news),
             sockets=self,
             lake=ObservedLake(backend.lake, history, timeline),
@@ -171,6 +171,9 @@ class Cloud:
             chain=self.chain,
         )
         return System(ports, self.config)
+
+    def _wake_commands(self) -> None:
+        self._queue_readers[self._commands_queue].wake()
 
     def start_schedules(self) -> None:
         """Arm every schedule of the template."""
@@ -262,7 +265,7 @@ class Cloud:
                     {
                         "EventSource": "aws:sns",
                         "EventVersion": "1.0",
-                        "Sns": {"Type": "Notification", "TopicArn": self.template.topic, "Message": message},
+                        "Sns": {"Type": "Notification", "TopicArn": self._topic_arn, "Message": message},
                     }
                 ]
             }

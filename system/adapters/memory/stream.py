@@ -14,7 +14,7 @@ from system.model.keys import Item
 from system.model.units import NS
 
 Record = dict[str, Any]
-_TRIM_AFTER = 4_096
+_TRIM_AFTER = 32_768
 
 
 Change = tuple[int, Item | None, Item | None, bool]
