@@ -58,10 +58,7 @@ class LimitBody(_Body, tag="limit"):
 
     tif: TimeInForce = "GTC"
     post_only: bool = False
-    replaces: _UINT64 = 1 << 64
-
-
-OrderId = ""
+    replaces: OrderId = ""
 
 
 class MarketBody(_Body, tag="market"):
