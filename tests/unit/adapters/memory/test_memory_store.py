@@ -48,7 +48,8 @@ def test_weight_of_huge_integers():
     assert weight({"n": 10**37}) > 37
 
 
-def test_stream_is_kept_for_ever_unless_consumers_are_declared():
+def test_stream_is_kept_for_ever_unless_consumers_are_declared(monkeypatch):
+    monkeypatch.setattr("system.adapters.memory.stream._TRIM_AFTER", 4_096)
     tables = store(stream=True)
     stream = tables.stream(T)
     for n in range(10_000):
