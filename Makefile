@@ -5,7 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 # Whatever environment is active, only .venv is used.
-unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX
+# Bytecode is kept: without it every command compiles its imports again, moto alone for a second and a half.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := .venv/bin
