@@ -18,9 +18,10 @@ from tests.rules import rule
 from tests.unit.faults import FailingStore
 from tests.unit.floor import START_NS, Floor, account_of, comparable
 
-USDC = 10**6
 MAKERS = 60
 TRADES = MAKERS + 1  # of the story `sweep`
+
+Story = Callable[[Floor], None]
 
 
 def sweep(floor: Floor) -> None:
@@ -95,18 +96,25 @@ def cancel_below(floor: Floor) -> None:
     )
 
 
-def replacements(floor: Floor) -> None:
-    """A batch that fills its transaction to the brim before an order gives way to another."""
-    for place in range(30):
-        name = f"maker {place}"
-        floor.fund(name)
-        floor.order(name, "SELL", 1, 60_000 + place)
-    floor.fund("taker", amount=10**15)
-    old = [floor.order("taker", "BUY", 1, 59_000 - place) for place in range(9)]
-    floor.run()
-    floor.clock.advance(NS)
-    for place, each in enumerate(old):
-        floor.order("taker", "BUY", 3, 60_002 + 3 * place, replaces=each)
+def to_the_brim(resting: int) -> Story:
+    """A transaction is filled to its last action before an order gives way to another."""
+
+    def story(floor: Floor) -> None:
+        for place in range(20):
+            floor.fund(f"maker {place}")
+            floor.order(f"maker {place}", "SELL", 1, 60_000)
+        floor.fund("taker", amount=10**15)
+        floor.fund("other")
+        floor.order("other", "SELL", 5, 60_001)
+        old = floor.order("maker 0", "BUY", 1, 59_000)
+        floor.run()
+        floor.clock.advance(NS)
+        floor.order("taker", "BUY", 20, 60_000)  # 83 actions
+        for place in range(resting):
+            floor.order("taker", "BUY", 1, 58_000 + place)  # one more each
+        floor.order("maker 0", "BUY", 3, 60_001, replaces=old)
+
+    return story
 
 
 def shorts_and_reduce_only(floor: Floor) -> None:
@@ -127,8 +135,7 @@ def shorts_and_reduce_only(floor: Floor) -> None:
     floor.order("taker", "BUY", 40, 60_000)
 
 
-STORIES = (sweep, spot_sweep, expiries_then_sweep, close, cancel_below, replacements, shorts_and_reduce_only)
-Story = Callable[[Floor], None]
+STORIES = (sweep, spot_sweep, expiries_then_sweep, close, cancel_below, shorts_and_reduce_only)
 
 
 def undisturbed(story: Story) -> tuple[Floor, FailingStore]:
@@ -161,14 +168,10 @@ def test_the_watermark_only_rises():
     assert [row["trade_no"] for row in floor.store.scan("Trades")] == list(range(1, TRADES + 1))
 
 
-@rule("COMM-005")
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("story", STORIES)
-def test_a_crash_around_any_transaction_changes_nothing(story, after):
+def crash_everywhere(story: Story, *, after: bool) -> None:
     """The instance dies, the batch comes again to a new one: the same rows, but for the fencing token."""
     expected, store = undisturbed(story)
     wanted = comparable(expected.scan())
-
     for fail_at in range(1, len(store.transactions) + 1):
         floor = Floor()
         story(floor)
@@ -181,6 +184,22 @@ def test_a_crash_around_any_transaction_changes_nothing(story, after):
 
         assert comparable(floor.scan()) == wanted, f"transaction {fail_at} of {len(store.transactions)}"
         floor.audit()
+
+
+@rule("COMM-005")
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("story", STORIES)
+def test_a_crash_around_any_transaction_changes_nothing(story, after):
+    crash_everywhere(story, after=after)
+
+
+@rule("COMM-004")
+@pytest.mark.parametrize("resting", range(6))
+def test_no_cut_between_an_order_and_its_replacement(resting):
+    floor, store = undisturbed(to_the_brim(resting))
+    assert max(map(len, store.transactions)) <= MAX_TRANSACTION_ACTIONS
+    assert len(floor.store.scan("Trades")) == 21
+    crash_everywhere(to_the_brim(resting), after=False)
 
 
 @rule("COMM-005")

@@ -183,3 +183,15 @@ def test_the_minute_goes_on_where_it_was(floor):
     )
     later = load_bucket(floor.store, "BTC-PERP", START_NS + MINUTE_NS)
     assert later.actions() == []
+
+
+@rule("COMM-002")
+def test_a_successor_whose_clock_is_late_looks_all_the_same(floor):
+    for place in range(3):
+        floor.order("ann", "BUY", 1, 59_000 + place)
+    floor.carry()
+    records = floor.fifo.receive(10, 60 * NS)
+    floor.matcher.handle({"Records": records}, None)
+
+    floor.clock.set(START_NS - 3_600 * NS)
+    assert floor.new_matcher().handle({"Records": records}, None) == {"batchItemFailures": []}
