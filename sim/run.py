@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from sim.invariants import INVARIANTS, Judge
+from sim.invariants import INVARIANTS, Judge, Verdict
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
 from sim.report.amounts import measured
@@ -102,12 +102,13 @@ def run(
         try:
             timings.end("build")
             judge = Judge(None if scenario.expect.invariants == "all" else scenario.expect.invariants)
-            undrained, unsettled = _play(world, judge, progress, look_every_ns, timings)
+            _play(world, judge, progress, look_every_ns, timings)
             history.add({"t": world.timeline.elapsed_ns, "e": "end"})
             history.close()
-            judge.look(Snapshot(world, final=True, history=history.reader()))
+            arrived = not world.unsettled() and not world.unfinished()
+            judge.look(Snapshot(world, final=arrived, history=history.reader()))
             timings.end("judge")
-            record = _record(world, judge, undrained, unsettled, timings, reproduce)
+            record = _record(world, judge, timings, reproduce)
             if out is not None:
                 _write_tables(world, out)
                 timings.end("write")
@@ -120,8 +121,8 @@ def run(
 
 def _play(
     world: World, judge: Judge, progress: Progress | None, look_every_ns: int, timings: Timings
-) -> tuple[list[str], int]:
-    """Let time pass: first the agents', then until nothing is left to do; returns what is left."""
+) -> None:
+    """Let time pass: first the agents', then until nothing is left to do or the time for it is over."""
     timeline, end_ns = world.timeline, world.scenario.duration
     # Nearly everything that is made stays (rows, records); looking for cycles among it costs a third.
     gc.collect()
@@ -147,7 +148,6 @@ def _play(
     finally:
         gc.enable()
         gc.unfreeze()
-    return world.cloud.busy_parts(), world.unsettled()
 
 
 def _so_far(world: World) -> dict[str, int]:
@@ -157,21 +157,20 @@ def _so_far(world: World) -> dict[str, int]:
     return {"orders": sum(desk.sent for desk in world.desks), "fills": sum(row["trade_no"] for row in leases)}
 
 
-def _record(
-    world: World, judge: Judge, undrained: list[str], unsettled: int, timings: Timings, reproduce: str
-) -> RunRecord:
+def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> RunRecord:
     scenario = world.scenario
     assert world.backend is not None
+    undrained, unsettled = world.unfinished(), world.unsettled()
     counts = _counts(world)
     meter = _measure(world)
     thresholds = {
         str(threshold): _check(threshold, counts, meter) for threshold in scenario.expect.thresholds
     }
     failures = failures_of(judge.verdicts)
-    said = evidence_of(judge.verdicts, {name: rule.summary for name, rule in INVARIANTS.items()})
-    exit_code = HELD if said["verdict"] == "held" else BROKEN
+    said = evidence_of(_with_unjudged(judge), {name: rule.summary for name, rule in INVARIANTS.items()})
+    exit_code = BROKEN if failures else HELD
     if unsettled or undrained:
-        failures.append(_not_drained(scenario, undrained, unsettled))
+        failures.append(_not_drained(world, undrained, unsettled))
         exit_code = exit_code or LIVENESS
     for text, result in thresholds.items():
         if not result.held:
@@ -200,19 +199,37 @@ def _record(
         timings={phase: round(seconds, 3) for phase, seconds in timings.seconds.items()},
         failures=failures,
         reproduce=reproduce or f"dexsim run {scenario.scenario} --seed {scenario.seed}",
-        exit_code=exit_code,  # type: ignore[arg-type]  # 0, 1, 3 or 4 by construction
+        exit_code=exit_code,
         **said,
     )
 
 
-def _not_drained(scenario: Scenario, undrained: list[str], unsettled: int) -> Failure:
+def _with_unjudged(judge: Judge) -> dict[str, Verdict]:
+    """Return all verdicts; rules about the end are unknown in a run that did not come to it.
+
+    What is still on its way breaks most of them, so that "broken" would only hide why.
+    """
+    why = "not judged: the run had not drained"
+    unjudged = {rule.name: Verdict(rule.name, "unknown", error=why) for rule in judge.rules}
+    return unjudged | judge.verdicts
+
+
+def _not_drained(world: World, undrained: list[str], unsettled: int) -> Failure:
+    scenario = world.scenario
     within = DURATION.format(scenario.expect.settled_within or DRAIN_LIMIT_NS)
+    was = [f"{unsettled} trades not final on chain ({_statuses(world)})"] if unsettled else []
     return Failure(
         what="liveness",
         where=", ".join(undrained) or "settlement",
         expected=f"everything settled and drained within {within} after the end",
-        was=f"{unsettled} trades not final on chain, busy: {', '.join(undrained) or 'nothing'}",
+        was="; ".join([*was, *(f"busy: {what}" for what in undrained)]),
     )
+
+
+def _statuses(world: World) -> str:
+    """Say how far the trades came that are not final."""
+    waiting = world.unsettled_by_status()
+    return ", ".join(f"{count} {status}" for status, count in sorted(waiting.items()))
 
 
 def _counts(world: World) -> dict[str, int]:
@@ -312,5 +329,3 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return said.stdout.strip()
-
-

@@ -51,7 +51,7 @@ def instrument(kind, symbol, expiry=0, strike=0, is_call=False, multiplier=1):
     }
 
 
-def order(instrument, side, tif, qty, price, expiry, nonce, max_fee_bps=50, subaccount=0):
+def order(instrument, side, tif, qty, price, expiry, nonce, max_fee_bps=50, subaccount=0):  # noqa: PLR0913 - the signed fields
     return {
         "subaccount": subaccount,
         "instrument": instrument,
@@ -159,10 +159,12 @@ def vector(name: str, primary_type: str, key: str, message: dict) -> dict:
 
 def main() -> None:
     document = {
-        "about": "EIP-712 vectors made with eth_account by script/vectors.py. The keys are public and worthless."
-        " amount is a decimal string, since it exceeds 64 bits.",
+        "about": "EIP-712 vectors made with eth_account by script/vectors.py."
+        " The keys are public and worthless. amount is a decimal string, since it exceeds 64 bits.",
         "domain": DOMAIN,
-        "domain_separator": to_hex(encode("Cancel", {"account": DOMAIN["verifyingContract"], **VECTORS[11][3]}).header),
+        "domain_separator": to_hex(
+            encode("Cancel", {"account": DOMAIN["verifyingContract"], **VECTORS[11][3]}).header
+        ),
         "types": TYPES,
         "count": len(VECTORS),
         "vectors": [vector(name, kind, KEYS[key], message) for name, kind, key, message in VECTORS],

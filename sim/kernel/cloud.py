@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -47,6 +47,15 @@ class Function:
         self.delay = delay
 
 
+class Outside(NamedTuple):
+    """What the functions reach beyond AWS, and what they are told."""
+
+    oracle: Oracle
+    chain: Chain
+    config: Config
+    make_ids: Callable[[str], Ids]  # a generator of its own for each function, by its name
+
+
 class Cloud:
     """Functions, streams, queues, topic, sockets and schedules of one run."""
 
@@ -57,20 +66,14 @@ class Cloud:
         timeline: Timeline,
         history: HistoryWriter,
         links: Links,
-        config: Config,
-        make_ids: Callable[[str], Ids],
-        oracle: Oracle,
-        chain: Chain,
+        outside: Outside,
     ) -> None:
         self.template = template
         self.backend = backend
         self.timeline = timeline
         self.history = history
         self.links = links
-        self.config = config
-        self.make_ids = make_ids
-        self.oracle = oracle
-        self.chain = chain
+        self.outside = outside
         self.sockets: dict[str, OnMessage] = {}
         self._outbox: list[tuple[OnMessage, bytes]] = []
         self._on_insert: dict[str, list[Notice]] = {}
@@ -89,8 +92,7 @@ class Cloud:
     def _build(self) -> None:
         template = self.template
         self.functions = {
-            function.logical_id: self._function(function.name)
-            for function in template.functions()
+            function.logical_id: self._function(function.name) for function in template.functions()
         }
         for mapping in template.event_source_mappings():
             self._map(mapping)
@@ -158,19 +160,19 @@ class Cloud:
 
     def system(self, by: str) -> System:
         """Return a fresh System whose writes the history signs with `by`."""
-        backend, history, timeline = self.backend, self.history, self.timeline
+        backend, history, timeline, outside = self.backend, self.history, self.timeline, self.outside
         ports = Ports(
             clock=timeline,
-            ids=self.make_ids(by),
+            ids=outside.make_ids(by),
             store=ObservedStore(backend.store, by, history, timeline, self._on_insert),
             queue=ObservedQueue(backend.queue, self._wake_commands),
             topic=ObservedTopic(backend.topic, history, timeline, self._deliver_news),
             sockets=self,
             lake=ObservedLake(backend.lake, history, timeline),
-            oracle=self.oracle,
-            chain=self.chain,
+            oracle=outside.oracle,
+            chain=outside.chain,
         )
-        return System(ports, self.config)
+        return System(ports, outside.config)
 
     def _wake_commands(self) -> None:
         self._queue_readers[self._commands_queue].wake()

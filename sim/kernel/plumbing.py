@@ -129,15 +129,20 @@ class QueueReader:
         self.invoke = invoke
         self._polling = False
         self._out = 0
+        self._waiting = 0  # batches with messages that will come back
 
     def idle(self) -> bool:
-        return not self._polling and self._out == 0
+        return not self._polling and self._out == 0 and self._waiting == 0
 
     def wake(self) -> None:
         """There may be a message."""
         if not self._polling:
             self._polling = True
             self.timeline.after(self.delay.draw(), self._poll)
+
+    def _come_back(self) -> None:
+        self._waiting -= 1
+        self.wake()
 
     def _poll(self) -> None:
         self._polling = False
@@ -156,10 +161,12 @@ class QueueReader:
                 failures = (result or {}).get("batchItemFailures", ())
                 failed = {failure["itemIdentifier"] for failure in failures}
             for record in records:
-                if record["messageId"] in failed:
-                    self.backend.release(self.name, record["receiptHandle"])
-                else:
+                if record["messageId"] not in failed:
                     self.backend.delete(self.name, record["receiptHandle"])
+            if failed:
+                # as on AWS, they stay out until their visibility timeout, and so does their group
+                self._waiting += 1
+                self.timeline.after(self.visibility_ns, self._come_back)
             self.wake()
 
         self.invoke({"Records": records}, finish)

@@ -33,7 +33,7 @@ class Timeline:
     def after(self, delay_ns: int, call: Callable[..., Any], *args: Any) -> None:
         """Call later. Equal instants keep the order of asking."""
         timeout = Timeout(self.env, delay_ns)
-        timeout.callbacks.append(lambda _event: call(*args))  # type: ignore[union-attr]
+        timeout.callbacks.append(lambda _event: call(*args))
 
     def sleep(self, delay_ns: int) -> Event:
         """Return an event for an agent to wait for; after the run's end it never comes."""

@@ -17,7 +17,8 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from ruamel.yaml import YAML
 
 from sim.agents import KINDS, Agent
-from sim.scenario.links import LINKS, Delay
+from sim.kernel.dice import Delay
+from sim.scenario.links import LINKS
 from sim.scenario.loader import Document, read_file, read_text
 from sim.scenario.part import Misfit, Part, suggest
 from sim.scenario.thresholds import ThresholdField

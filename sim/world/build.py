@@ -6,6 +6,7 @@ deployed, wallets that deposit on chain and are credited by the indexer, markets
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from sim.client.desk import Desk
 from sim.client.requests import Requests, Signing
 from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
-from sim.kernel.cloud import Cloud, Door
+from sim.kernel.cloud import Cloud, Door, Outside
 from sim.kernel.dice import Dice
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.links import Links
@@ -30,6 +31,8 @@ from system.config import Config
 from system.model import keys, typed_data
 from system.model.keys import Item
 from system.model.market import MarketSpec
+from system.model.order import PENDING
+from system.model.trade import CONFIRMED, SKIPPED
 from system.model.units import NS
 from system.ports.lake import Lake
 
@@ -88,10 +91,12 @@ class World:
             timeline,
             self.history,
             Links(self.dice, scenario.delays()),
-            config,
-            lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
-            self.prices,
-            self.chain.chain(),
+            Outside(
+                self.prices,
+                self.chain.chain(),
+                config,
+                lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
+            ),
         )
         self.door = Door(self.cloud)
         self._open()
@@ -173,16 +178,32 @@ class World:
 
     def unsettled(self) -> int:
         """Return how many trades are not final on chain yet."""
+        return self.unsettled_by_status().total()
+
+    def unsettled_by_status(self) -> Counter[str]:
+        """Count the trades that are not final on chain yet by how far they came."""
         assert self.backend is not None
-        return sum(
-            1
-            for row in self.backend.scan(keys.TRADES)
-            if row["settlementStatus"] not in ("CONFIRMED", "SKIPPED")
-        )
+        statuses = Counter(row["settlementStatus"] for row in self.backend.scan(keys.TRADES))
+        for final in (CONFIRMED, SKIPPED):
+            del statuses[final]
+        return statuses
 
     def drained(self) -> bool:
         """Tell whether no message waits and nothing is under way but what schedules start."""
         return self.cloud.idle()
+
+    def unfinished(self) -> list[str]:
+        """Name what still has work, and commands that were accepted and that no matcher has applied."""
+        assert self.backend is not None
+        named = self.cloud.busy_parts()
+        if self.cloud.in_flight:
+            named.append(f"{self.cloud.in_flight} invocations under way")
+        waiting = [row for row in self.backend.scan(keys.ORDERS) if row["status"] == PENDING]
+        if waiting:
+            named.append(
+                f"{len(waiting)} commands not applied, the first {waiting[0]['PK']} {waiting[0]['SK']}"
+            )
+        return named
 
     def close(self) -> None:
         """Stop the chain and give back the backend."""
