@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import Literal
 
 import msgspec
 
 from system.model.errors import ConfigError
 from system.model.units import NS
-
 
 SAMPLE_EVERY = 16
 """With signatures `sampled`, the requests whose nonce is a multiple of this are signed."""
@@ -41,11 +39,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return self.signatures == "sampled" and nonce % SAMPLE_EVERY == 0
 
     def problem(self) -> str:
-        """Return what is wrong with these settings, "" when nothing."""
+        """Return what is wrong with these settings as "field: problem", "" when nothing."""
         if self.signatures != "off" and not self.settlement_address:
-            return "settlement_address: expected the Settlement contract's address, was empty"
-        if self.rate_per_s <= 0 or self.rate_burst <= 0:
-            return "rate_per_s, rate_burst: expected above 0"
+            return "settlement_address: expected the Settlement contract's address, was missing"
+        for name, value in (("rate_per_s", self.rate_per_s), ("rate_burst", self.rate_burst)):
+            if value <= 0:
+                return f"{name}: expected above 0, was {value}"
         return ""
 
 
@@ -53,17 +52,19 @@ _PREFIX = "DEX_"
 
 
 def config_from_environment(environ: Mapping[str, str]) -> Config:
-    """Read DEX_<FIELD> variables.
+    """Read DEX_<FIELD> variables; others are somebody else's.
 
     Raises:
-        ConfigError: a value has the wrong shape, or a needed one is missing.
+        ConfigError: a value has the wrong shape, or a needed one is missing; it names the variable.
     """
     known = {_PREFIX + name.upper(): name for name in Config.__struct_fields__}
     given = {known[name]: text for name, text in environ.items() if name in known}
     try:
         config = msgspec.convert(given, Config, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigError("environment", str(error)) from None
-    if config.problem():
-        raise ConfigError("environment", config.problem())
+        said, _, place = str(error).partition(" - at `$.")
+        raise ConfigError(_PREFIX + place.rstrip("`").upper(), said) from None
+    if problem := config.problem():
+        name, _, said = problem.partition(": ")
+        raise ConfigError(_PREFIX + name.upper(), said)
     return config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from system.aws import system
+from system.wiring import system
 
 
 def api(event: dict[str, Any], context: Any) -> Any:

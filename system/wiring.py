@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import os
+from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import Any
 
 import msgspec
 
 from system.api.cancel_orders import CancelOrders
-from system.api.http import Response, Router
+from system.api.http import Response, Router, Verb
 from system.api.markets import AdminMarkets, MarketCache, list_markets
 from system.api.query import Queries
 from system.api.rate_limit import RateLimit
 from system.api.submit_order import SubmitOrder
 from system.api.ws import WebSocketRoutes
-from system.config import Config
+from system.config import Config, config_from_environment
 from system.feed.fan_out import FanOut
 from system.jobs.archive import Archive
 from system.jobs.daily_rollup import DailyRollup
@@ -63,7 +65,7 @@ class System:
         limit = RateLimit(config.rate_per_s, config.rate_burst)
         cancel = CancelOrders(ports.store, ports.clock, ports.ids, config)
         queries = Queries(ports.store)
-        verbs = {
+        verbs: dict[str, Verb] = {
             "POST /orders": SubmitOrder(ports.store, ports.clock, ports.ids, markets, limit, config),
             "DELETE /orders/{id}": cancel.one,
             "DELETE /orders": cancel.many,
@@ -157,3 +159,54 @@ class System:
     def market_minute(self, event: dict[str, Any], context: Any) -> None:
         """Every minute: one command per market."""
         self._market_minute.handle(event, context)
+
+
+@cache
+def system() -> System:
+    """Return the System of this Lambda instance, as the DEX_* variables describe its stack.
+
+    Raises:
+        ConfigError: a variable is missing or has the wrong shape; it names the variable.
+    """
+    config = config_from_environment(os.environ)
+    return System(_ports(os.environ), config)
+
+
+def _ports(environ: Mapping[str, str]) -> Ports:
+    """Choose the adapters that ship.
+
+    They are imported here: a simulation, which makes its own Ports, never loads boto3 through this
+    module. Where AWS is, boto3 finds out itself (AWS_ENDPOINT_URL, region, credentials).
+    """
+    from system.adapters.aws.clock import WallClock
+    from system.adapters.aws.ids import RandomIds
+    from system.adapters.aws.lake import S3Lake
+    from system.adapters.aws.queue import SqsQueue
+    from system.adapters.aws.secret import read_secret
+    from system.adapters.aws.session import Clients, names_from_environment
+    from system.adapters.aws.sockets import ApiGatewaySockets
+    from system.adapters.aws.store import DynamoStore
+    from system.adapters.aws.topic import SnsTopic
+    from system.adapters.evm.chain import EvmChain
+    from system.adapters.evm.chainlink import ChainlinkOracle
+    from system.adapters.evm.rpc import JsonRpc
+    from system.adapters.evm.settings import chain_from_environment, operator_key_of
+
+    names, chain = names_from_environment(environ), chain_from_environment(environ)
+    clients, rpc, clock = Clients(), JsonRpc(chain.rpc_url), WallClock()
+
+    def operator_key() -> bytes:
+        # only the functions that settle sign, and only they may read it
+        return operator_key_of(read_secret(clients.secretsmanager, chain.operator_key_secret))
+
+    return Ports(
+        clock=clock,
+        ids=RandomIds(clock),
+        store=DynamoStore(clients.dynamodb, names.prefix),
+        queue=SqsQueue(clients.sqs, names.commands_url),
+        topic=SnsTopic(clients.sns, names.market_updates_arn),
+        sockets=ApiGatewaySockets(clients.sockets(names.sockets_url)),
+        lake=S3Lake(clients.s3, names.lake_bucket),
+        oracle=ChainlinkOracle(rpc, chain.feeds),
+        chain=EvmChain(rpc, operator_key, chain.contracts),
+    )

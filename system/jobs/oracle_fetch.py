@@ -1,7 +1,7 @@
 """The seed's oracle job, every 30 s: feeds into Prices, and each market's index and mark.
 
-First form: the index is the newest Pyth observation (the first source listed), and the mark is
-the index.
+First form: the index is the newest observation of the first source that the oracle lists (Pyth in a
+simulation, Chainlink on AWS, which has no other yet), and the mark is the index.
 """
 
 from __future__ import annotations

@@ -81,6 +81,10 @@ class Clients:
     def s3(self) -> Any:
         return self._client("s3")
 
+    @cached_property
+    def secretsmanager(self) -> Any:
+        return self._client("secretsmanager")
+
     def sockets(self, sockets_url: str) -> Any:
         """Return the client that posts to the connections of one WebSocket API's stage."""
         return self._client("apigatewaymanagementapi", endpoint_url=sockets_url)

@@ -6,7 +6,8 @@ the batch, the nonce is given, so a batch is signed once, stored, and may be sen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from system.adapters.evm import abi
@@ -47,16 +48,32 @@ def gas_limit(orders: int, fills: int) -> int:
 
 
 class EvmChain:
-    """Implements system.ports.chain.Chain for one operator key."""
+    """Implements system.ports.chain.Chain for one operator key.
+
+    A key that has to be fetched is given as a function, called when the key is first needed: most
+    of what holds this port never signs, and may not read the key.
+    """
 
     def __init__(
-        self, rpc: JsonRpc, operator_key: bytes, contracts: Contracts, fees: Fees = LOCAL_FEES
+        self,
+        rpc: JsonRpc,
+        operator_key: bytes | Callable[[], bytes],
+        contracts: Contracts,
+        fees: Fees = LOCAL_FEES,
     ) -> None:
         self._rpc = rpc
-        self._key = operator_key
-        self._operator = address_of(operator_key)
+        self._given_key = operator_key
         self._contracts = contracts
         self._fees = fees
+
+    @cached_property
+    def _key(self) -> bytes:
+        given = self._given_key
+        return given if isinstance(given, bytes) else given()
+
+    @cached_property
+    def _operator(self) -> str:
+        return address_of(self._key)
 
     def block_number(self) -> int:
         """Return the height of the head."""
