@@ -11,6 +11,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from sim.kernel.history import HistoryReader
+from sim.report.amounts import counted
 from sim.report.folder import Run
 from sim.world.business import CHAIN_MADE
 from system.model import keys
@@ -132,7 +133,7 @@ def _rows(left: Run, right: Run) -> list[Row]:
     ]
     rows.append(Row("verdict", one.verdict, other.verdict))
     rows += [
-        Row(name.replace("_", " "), _count(one.counts.get(name)), _count(other.counts.get(name)))
+        Row(name.replace("_", " "), *(_count(name, record.counts) for record in (one, other)))
         for name in dict.fromkeys((*one.counts, *other.counts))
     ]
     for hop in dict.fromkeys((*one.latency_ms, *other.latency_ms)):
@@ -147,5 +148,5 @@ def _rows(left: Run, right: Run) -> list[Row]:
     return rows
 
 
-def _count(value: int | None) -> str:
-    return "none" if value is None else f"{value:,}"
+def _count(name: str, counts: dict[str, int]) -> str:
+    return counted(name, counts[name]) if name in counts else "none"

@@ -31,6 +31,8 @@ def compare_command(left: Path, right: Path, *, business: bool) -> None:
         print_sides(str(left), str(right), parting.left, parting.right)
     elif business:
         out.print("All transactions agree; the tables differ in what was there before the first one.")
+    if not business and found.left.record.business_digest == found.right.record.business_digest:
+        out.print("Their business is equal: `--business` compares only that.")
     flag = " --business" if business else ""
     line = f"dexsim compare{flag} {left} {right}"
     raise fail(Exit.DIFFERS, f"The {what} of the two runs differs.", reproduce=line)

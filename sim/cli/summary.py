@@ -138,5 +138,5 @@ def _table(*names: str | None, title: str = "") -> Table:
         show_header=names[0] is not None,
     )
     for name in names:
-        table.add_column(name or "")
+        table.add_column(name or "", overflow="fold")
     return table
