@@ -38,6 +38,8 @@ Progress = Callable[[int, dict[str, int]], None]
 LOOK_EVERY_NS = 60 * SECOND_NS
 """How often the invariants are judged while agents trade."""
 
+RECEIVE_MOST = 10
+HOUR_NS = 3600 * SECOND_NS
 DRAIN_STEP_NS = 10 * SECOND_NS
 DRAIN_LIMIT_NS = 900 * SECOND_NS
 PACKAGES = ("simpy", "boto3", "moto", "msgspec", "orjson", "coincurve", "web3")
@@ -218,11 +220,12 @@ def _not_drained(world: World, undrained: list[str], unsettled: int) -> Failure:
     scenario = world.scenario
     within = DURATION.format(scenario.expect.settled_within or DRAIN_LIMIT_NS)
     was = [f"{unsettled} trades not final on chain ({_statuses(world)})"] if unsettled else []
+    was += [f"not done: {', '.join(undrained)}"] if undrained else []
     return Failure(
         what="liveness",
         where=", ".join(undrained) or "settlement",
         expected=f"everything settled and drained within {within} after the end",
-        was="; ".join([*was, *(f"busy: {what}" for what in undrained)]),
+        was="; ".join(was),
     )
 
 
@@ -256,9 +259,22 @@ def _counts(world: World) -> dict[str, int]:
         "volume": sum(row["notional"] for row in trades),
         "fees": sum(row["maker_fee"] + row["taker_fee"] for row in trades),
         "reject_share": rejected * 1_000_000 // sent if sent else 0,
-        "dead_letters": 0,
+        "dead_letters": _dead_letters(world),
         "bad_debt": 0,
     }
+
+
+def _dead_letters(world: World) -> int:
+    """Count what the queues gave up on; it is taken out, as nobody asks for it after the run."""
+    backend = world.backend
+    assert backend is not None
+    count = 0
+    for name in dict.fromkeys(queue.dead_letter for queue in world.template.queues() if queue.dead_letter):
+        while records := backend.receive(name, RECEIVE_MOST, HOUR_NS):
+            count += len(records)
+            for record in records:
+                backend.delete(name, record["receiptHandle"])
+    return count
 
 
 def _measure(world: World) -> Meter:

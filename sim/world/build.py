@@ -200,9 +200,8 @@ class World:
             named.append(f"{self.cloud.in_flight} invocations under way")
         waiting = [row for row in self.backend.scan(keys.ORDERS) if row["status"] == PENDING]
         if waiting:
-            named.append(
-                f"{len(waiting)} commands not applied, the first {waiting[0]['PK']} {waiting[0]['SK']}"
-            )
+            first = f"{waiting[0]['PK']} {waiting[0]['SK']}"
+            named.append(f"{len(waiting)} commands accepted and never applied (first: {first})")
         return named
 
     def close(self) -> None:
