@@ -1,0 +1,93 @@
+"""What is measured, how often, and what of it becomes a ratio.
+
+Repetitions take turns, the yardstick before each round, so that a busy minute of the machine
+strikes all of them and not one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from benchmarks.baseline import Ratios
+from benchmarks.measure import best_of, in_a_process
+from benchmarks.peers import MODULES, installed
+
+PARTS = ("end_to_end", "matcher", "moto", "steps", "peers")
+SLOW_PEERS = {"PAMS": 10}
+"""Peers that get a part of the orders, and the divisor: the larger the book, the dearer their next order."""
+
+Result = dict[str, Any]
+
+
+class Size(NamedTuple):
+    """How many orders each measurement has."""
+
+    name: str
+    orders: int
+    operations: int
+    moto_orders: int
+    repeats: int
+
+
+FULL = Size("full", orders=100_000, operations=500_000, moto_orders=500, repeats=3)
+QUICK = Size("quick", orders=10_000, operations=50_000, moto_orders=200, repeats=2)
+
+
+class Job(NamedTuple):
+    """One measuring process: what its result is called, its task, and the task's settings."""
+
+    name: str
+    task: str
+    how: dict[str, Any]
+
+
+def jobs(size: Size, parts: tuple[str, ...]) -> Iterator[Job]:
+    """List every process of the whole measurement, in order."""
+    orders = size.orders
+    for _ in range(size.repeats):
+        yield Job("yardstick", "yardstick", {"orders": orders})
+        if "end_to_end" in parts:
+            yield Job("end_to_end.unsigned", "end_to_end", {"orders": orders, "signatures": "off"})
+            yield Job("end_to_end.signed", "end_to_end", {"orders": orders, "signatures": "real"})
+        if "matcher" in parts:
+            yield Job("matcher", "matcher", {"operations": size.operations})
+        if "peers" in parts:
+            for name in MODULES:
+                if installed(name):
+                    how = {"name": name, "orders": orders // SLOW_PEERS.get(name, 1)}
+                    yield Job(f"peers.{name}", "peer", how)
+    if "end_to_end" in parts:
+        how = {"orders": orders, "signatures": "off", "reach": "100 %"}
+        yield Job("end_to_end.crossing", "end_to_end", how)
+    if "moto" in parts:
+        yield Job("moto", "moto", {"orders": size.moto_orders})
+        yield Job("memory_short", "memory_short", {"orders": size.moto_orders})
+    if "steps" in parts:
+        yield Job("steps.unsigned", "steps", {"orders": orders, "signatures": "off"})
+        yield Job("steps.signed", "steps", {"orders": orders, "signatures": "real"})
+
+
+def carry_out(todo: list[Job], tell: Callable[[int, Job], None]) -> dict[str, Result]:
+    """Run every process and keep the best of each name.
+
+    Raises:
+        MeasurementFailed: one of them did not end well.
+    """
+    runs: dict[str, list[Result]] = {}
+    for index, job in enumerate(todo):
+        tell(index, job)
+        runs.setdefault(job.name, []).append(in_a_process(job.task, **job.how))
+    results = {name: best_of(found) | {"runs": len(found)} for name, found in runs.items()}
+    for result in results.values():
+        count = result.get("orders") or result["operations"]
+        result["cpu_us_each"] = result["cpu_s"] / count * 1e6
+        result["each_per_s"] = count / result["cpu_s"]
+    return results
+
+
+def ratios_of(results: dict[str, Result]) -> Ratios:
+    """Divide by the yardstick. Peers are not ours to guard, and sampled runs are measured unsampled too."""
+    unit = results["yardstick"]["cpu_us_each"]
+    ours = ("end_to_end.", "matcher", "moto")
+    return {name: result["cpu_us_each"] / unit for name, result in results.items() if name.startswith(ours)}

@@ -1,0 +1,86 @@
+"""What a measuring process does: `python -m benchmarks.tasks NAME '{"its": "settings"}'` prints JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from benchmarks.measure import timed
+from benchmarks.workload import scenario_of, workload_of
+
+SECOND_NS = 10**9
+
+
+def yardstick(orders: int) -> dict[str, Any]:
+    """The plain book."""
+    from benchmarks.yardstick import play
+
+    work = workload_of(scenario_of(orders))
+    tally, cost = timed(lambda: play(work))
+    return {**cost._asdict(), **tally._asdict()}
+
+
+def end_to_end(orders: int, signatures: str, reach: str = "") -> dict[str, Any]:
+    """The whole exchange on memory."""
+    from benchmarks.end_to_end import measure
+
+    return measure(scenario_of(orders, _settings(signatures=signatures, reach=reach)))
+
+
+def steps(orders: int, signatures: str) -> dict[str, Any]:
+    """The same, sampled."""
+    from benchmarks.end_to_end import measure
+    from benchmarks.steps import Sampler
+
+    sampler = Sampler()
+    result = measure(scenario_of(orders, _settings(signatures=signatures)), sampler)
+    result["samples"] = sum(sampler.samples.values())
+    result["shares"] = [share._asdict() for share in sampler.shares()]
+    return result
+
+
+def matcher(operations: int) -> dict[str, Any]:
+    """The engine alone."""
+    from benchmarks.matcher import measure
+
+    return measure(operations)
+
+
+def moto(orders: int) -> dict[str, Any]:
+    """The whole exchange on moto."""
+    from benchmarks.end_to_end import by_quarter
+
+    scenario = scenario_of(orders, ("backend=moto",))
+    return by_quarter(scenario, look_every_ns=scenario.duration // 12)
+
+
+def memory_short(orders: int) -> dict[str, Any]:
+    """What moto is compared with: as few orders on memory."""
+    from benchmarks.end_to_end import by_quarter
+
+    scenario = scenario_of(orders)
+    return by_quarter(scenario, look_every_ns=scenario.duration // 12)
+
+
+def peer(name: str, orders: int) -> dict[str, Any]:
+    """Another simulator."""
+    from benchmarks.peers import load_peer
+
+    play = load_peer(name).prepare(workload_of(scenario_of(orders)))
+    tally, cost = timed(play)
+    return {**cost._asdict(), **tally._asdict()}
+
+
+def _settings(**values: str) -> tuple[str, ...]:
+    where = {"signatures": "signatures", "reach": "agents.0.reach"}
+    return tuple(f"{where[name]}={value}" for name, value in values.items() if value)
+
+
+TASKS = {task.__name__: task for task in (yardstick, end_to_end, steps, matcher, moto, memory_short, peer)}
+
+
+if __name__ == "__main__":
+    name, settings = sys.argv[1:]
+    result = TASKS[name](**json.loads(settings))
+    sys.stdout.write(json.dumps(result) + "\n")
