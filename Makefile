@@ -91,8 +91,8 @@ test-deep: setup check test-contracts ## everything that takes minutes: many see
 	@DEXSIM_EXAMPLES=deep $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile -m ''
 
 .PHONY: bench
-bench: setup ## benchmarks against the committed baselines
-	@$(BIN)/python benchmarks/run.py
+bench: setup ## benchmarks against the committed baselines (BENCH=--quick for fewer orders)
+	@$(BIN)/python benchmarks/run.py --check $(BENCH)
 
 .PHONY: golden
 golden: setup ## rewrite the golden files; read the diff before you commit it
