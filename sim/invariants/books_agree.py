@@ -20,7 +20,7 @@ def check(state: State) -> Found:
     The best bid of a market is below its best ask: two orders that cross should have been matched.
     In the end the whole history is read: an order goes from PENDING to OPEN to one final status,
     and never back.
-    Source: price-time priority (docs/rules/matching.md); FIX OrdStatus (39).
+    Source: price-time priority (rule CONS-010); FIX OrdStatus (39).
     """
     looked_at = 0
     bids: dict[str, Item] = {}

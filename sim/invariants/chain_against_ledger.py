@@ -18,7 +18,8 @@ def check(state: State) -> Found:
     Clearing contract's is margins + clearing, and all of it is what the Vault holds. Synthetic
     assets, positions (size, cost, margin) and how far each order is filled are equal one by one; so
     each fill was settled exactly once.
-    Source: the settlement tier confirms the off-chain book, design document section 1; identity I3.
+    Source: the settlement tier confirms the off-chain book, design document section 1; identity I3
+    (rule CONS-015).
     """
     looked_at = 0
     totals: dict[str, int] = defaultdict(int)

@@ -17,7 +17,7 @@ def check(state: State) -> Found:
 
     A trade that the contract skipped is broken, too: matcher and contract then disagree about a
     fill, and the ledger has money that the Vault does not.
-    Source: steps 9 and 10 of docs/walk.md (docs/rules/settlement.md).
+    Source: steps 9 and 10 of docs/walk.md (rule CONS-014).
     """
     trades = state.items(keys.TRADES)
     members: dict[tuple[str, str], list[int]] = defaultdict(list)

@@ -18,7 +18,7 @@ def check(state: State) -> Found:
     Every contract that somebody is long, somebody else is short. A sum other than zero means
     that one side of a trade was lost or counted twice. The open interest that the matcher keeps
     on its lease row must be what the positions say.
-    Source: identity I1, conservation of contracts (docs/rules/conservation.md).
+    Source: identity I1, conservation of contracts (rule CONS-001).
     """
     sizes: dict[str, int] = defaultdict(int)
     longs: dict[str, int] = defaultdict(int)

@@ -16,7 +16,7 @@ def check(state: State) -> Found:
 
     Each fill realises `change of cost - direction * notional` on each side, and the notionals of
     the two sides cancel; so this holds with any rounding, and a difference of one uUSDC is a bug.
-    Source: identity I2 (docs/rules/conservation.md).
+    Source: identity I2 (rule CONS-002).
     """
     costs: dict[str, int] = defaultdict(int)
     for row in perp_positions(state):

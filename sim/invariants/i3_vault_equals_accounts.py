@@ -14,7 +14,7 @@ def check(state: State) -> Found:
 
     Deposits less withdrawals = available + reserved + margin + fees + clearing. One uUSDC too
     many was created from nothing; one too few is lost.
-    Source: identity I3 (docs/rules/conservation.md); the vault is fully backed, design document section 1.
+    Source: identity I3 (rule CONS-003); the vault is fully backed, design document section 1.
     """
     deposited = sum(amount for (_, asset), amount in state.deposited.items() if asset == USDC)
     held = sum(row.total for row in balances(state) if row.asset == USDC)

@@ -15,7 +15,7 @@ def check(state: State) -> Found:
     """For each asset but USDC, available and reserved of all traders are what was deposited.
 
     Spot trades pay their fee in USDC, so no unit of the base asset may stay anywhere else.
-    Source: identity I4 (docs/rules/conservation.md).
+    Source: identity I4 (rule CONS-004).
     """
     held: dict[str, int] = defaultdict(int)
     expected: dict[str, int] = defaultdict(int)

@@ -22,7 +22,7 @@ def check(state: State) -> Found:
     notional or margin of what is left at the worst price it may still be filled at, and the fee
     that the whole order then owes. The holds of a trader's orders must be what Balances says is
     reserved.
-    Source: identity I5; "all orders fully pre-paid", design document section 1.
+    Source: identity I5 (rule CONS-005); "all orders fully pre-paid", design document section 1.
     """
     looked_at = 0
     held: dict[tuple[str, str], int] = defaultdict(int)

@@ -13,7 +13,7 @@ def check(state: State) -> Found:
     """No available, reserved, margin, fee or hold is below zero, and no order is filled beyond its size.
 
     Only the clearing account of a market, and size and cost of a position, have a sign.
-    Source: identity I6 (docs/rules/conservation.md).
+    Source: identity I6 (rule CONS-006).
     """
     looked_at = 0
     for balance in balances(state):

@@ -24,7 +24,7 @@ def check(state: State) -> Found:
     that credits a deposit or debits a withdrawal may change a sum, and all of these together
     must be what was deposited. A total that is right at the end may hide two errors that cancel;
     this cannot.
-    Source: identity I9 (docs/rules/conservation.md).
+    Source: identity I9 (rule CONS-009).
     """
     if state.history is None:
         raise LookupError("there is no history to read")

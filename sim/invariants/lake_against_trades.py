@@ -24,7 +24,7 @@ def check(state: State) -> Found:
     The archive may write a trade twice after a redelivery; a reader keeps one line for each
     (symbol, trade_no), and the copies must be equal. Money in the lake is a decimal string. Each
     day in StatsDaily has its snapshot in `daily/`, with the same numbers.
-    Source: cold history lake, design document section 3; R4, sum of the archive after deduplication.
+    Source: cold history lake, design document section 3; rule CONS-013, R4 of the metrics.
     """
     lake: dict[Place, dict[str, Any]] = {}
     looked_at = 0

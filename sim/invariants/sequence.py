@@ -19,7 +19,7 @@ def check(state: State) -> Found:
 
     A client that sees 7 after 5 must know that it missed something, and only then. Mark prices
     have the oracle's clock as their number and are not counted.
-    Source: docs/rules/feed.md; sequence numbers as in FIX MsgSeqNum (34).
+    Source: rule CONS-011; sequence numbers as in FIX MsgSeqNum (34).
     """
     if state.history is None:
         raise LookupError("there is no history to read")

@@ -30,7 +30,7 @@ def check(state: State) -> Found:
     low and close are its prices; the latency histogram counts one value per trade, as each has
     one aggressor. The fees are also what the market's account holds. In the end, each day that
     is over must have been rolled up.
-    Source: identities R1 to R6 of the metrics (docs/rules/metrics.md); design document section 5.
+    Source: identities R1 to R6 of the metrics (rule CONS-012); design document section 5.
     """
     minutes, days, total = _added_up(state.items(keys.TRADES))
     looked_at = 0

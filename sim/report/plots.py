@@ -6,6 +6,7 @@ lays its own text and grid colours over them. No WebGL: it needs a permission th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from sim.report import measures
@@ -28,89 +29,68 @@ _STEP_COLOURS = {"committed": BLUE, "submitted": AMBER, "confirmed": GREEN}
 
 def price(run: Run, symbol: str) -> go.Figure:
     """Draw mid, best prices, trades and the outside price of a market, with spread and volume below."""
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     figure = make_subplots(
         rows=3, cols=1, shared_xaxes=True, row_heights=[0.64, 0.16, 0.2], vertical_spacing=0.035
     )
-    quotes, fills = measures.quotes(run, symbol), measures.prints(run, symbol)
+    quotes = measures.quotes(run, symbol)
+    edge = {"width": 1, "color": "rgba(120,130,150,0.55)", "shape": "hv"}
+    figure.add_trace(_line("best bid", quotes["time"], quotes["bid"], edge), row=1, col=1)
+    between = {"fill": "tonexty", "fillcolor": "rgba(59,130,246,0.07)"}
+    figure.add_trace(_line("best ask", quotes["time"], quotes["ask"], edge, **between), row=1, col=1)
+    figure.update_traces(showlegend=False)
+    for marks in _marks(measures.prints(run, symbol)):
+        figure.add_trace(marks, row=1, col=1)
     oracle = measures.oracle(run, _underlying(run, symbol))
-    usdc = "%{y:,.2f} USDC"
-    for name, column, fill in (("bid", "bid", None), ("ask", "ask", "tonexty")):
-        figure.add_trace(
-            go.Scatter(
-                mode="lines",
-                x=quotes["time"],
-                y=quotes[column],
-                name=f"best {name}",
-                line={"width": 1, "color": "rgba(120,130,150,0.55)", "shape": "hv"},
-                fill=fill,
-                fillcolor="rgba(59,130,246,0.07)",
-                hovertemplate=f"{name} {usdc}<extra></extra>",
-                showlegend=False,
-            ),
-            row=1,
-            col=1,
-        )
-    for side, colour, mark in _SIDES:
-        shown = thinned(fills[fills["side"] == side], MOST_MARKS // 2)
-        figure.add_trace(
-            go.Scatter(
-                x=shown["time"],
-                y=shown["price"],
-                mode="markers",
-                name="buyer aggressed" if side == "BUY" else "seller aggressed",
-                marker={"color": colour, "symbol": mark, "size": 6, "opacity": 0.6},
-                customdata=shown[["size", "worth"]],
-                hovertemplate=f"{side} %{{customdata[0]:.4f}} at {usdc}, "
-                "%{customdata[1]:,.2f} USDC<extra></extra>",
-            ),
-            row=1,
-            col=1,
-        )
-    for name, frame, column, colour, dash in (
-        ("mid", quotes, "mid", BLUE, "solid"),
-        ("oracle", oracle, "price", AMBER, "dot"),
-    ):
-        figure.add_trace(
-            go.Scatter(
-                mode="lines",
-                x=frame["time"],
-                y=frame[column],
-                name=name,
-                line={"width": 2, "color": colour, "dash": dash},
-                hovertemplate=f"{name} {usdc}<extra></extra>",
-            ),
-            row=1,
-            col=1,
-        )
-    figure.add_trace(
-        go.Scatter(
-            mode="lines",
-            x=quotes["time"],
-            y=quotes["spread_bps"],
-            name="spread",
-            line={"width": 1.2, "color": VIOLET, "shape": "hv"},
-            hovertemplate="spread %{y:.1f} bps<extra></extra>",
-            showlegend=False,
-        ),
-        row=2,
-        col=1,
-    )
-    _add_volume(figure, measures.volume_by_minute(run, symbol))
+    mid, dotted = {"width": 2, "color": BLUE}, {"width": 2, "color": AMBER, "dash": "dot"}
+    figure.add_trace(_line("mid", quotes["time"], quotes["mid"], mid), row=1, col=1)
+    figure.add_trace(_line("oracle", oracle["time"], oracle["price"], dotted), row=1, col=1)
+    thin = {"width": 1.2, "color": VIOLET, "shape": "hv"}
+    spread = _line("spread", quotes["time"], quotes["spread_bps"], thin, showlegend=False)
+    spread.hovertemplate = "spread %{y:.1f} bps<extra></extra>"
+    figure.add_trace(spread, row=2, col=1)
+    for bars in _bars(measures.volume_by_minute(run, symbol)):
+        figure.add_trace(bars, row=3, col=1)
+    figure.update_layout(barmode="stack")
     figure.update_yaxes(title_text="USDC", row=1, col=1)
     figure.update_yaxes(title_text="bps", rangemode="tozero", row=2, col=1)
     figure.update_yaxes(title_text="USDC/min", row=3, col=1)
     return _finished(figure, height=620)
 
 
-def _add_volume(figure: go.Figure, volume: pd.DataFrame) -> None:
-    """Add bars of a minute's volume, bought above sold."""
+def _line(name: str, x: pd.Series, y: pd.Series, line: dict[str, Any], **more: Any) -> go.Scatter:
+    """Return a line of prices."""
+    import plotly.graph_objects as go
+
+    hover = f"{name} %{{y:,.2f}} USDC<extra></extra>"
+    return go.Scatter(mode="lines", x=x, y=y, name=name, line=line, hovertemplate=hover, **more)
+
+
+def _marks(fills: pd.DataFrame) -> Iterator[go.Scatter]:
+    """Return a mark for each trade, by the side that aggressed."""
+    import plotly.graph_objects as go
+
+    for side, colour, symbol in _SIDES:
+        shown = _thinned(fills[fills["side"] == side], MOST_MARKS // 2)
+        yield go.Scatter(
+            mode="markers",
+            x=shown["time"],
+            y=shown["price"],
+            name="buyer aggressed" if side == "BUY" else "seller aggressed",
+            marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.6},
+            customdata=shown[["size", "worth"]],
+            hovertemplate=f"{side} %{{customdata[0]:.4f}} at %{{y:,.2f}} USDC, "
+            "%{customdata[1]:,.2f} USDC<extra></extra>",
+        )
+
+
+def _bars(volume: pd.DataFrame) -> Iterator[go.Bar]:
+    """Return bars of a minute's volume, sold on top of bought."""
     import plotly.graph_objects as go
 
     for side, colour, _ in _SIDES:
-        bars = go.Bar(
+        yield go.Bar(
             x=volume["time"],
             y=volume[side.lower()],
             name=side,
@@ -120,8 +100,6 @@ def _add_volume(figure: go.Figure, volume: pd.DataFrame) -> None:
             hovertemplate=f"{side} %{{y:,.0f}} USDC<extra></extra>",
             showlegend=False,
         )
-        figure.add_trace(bars, row=3, col=1)
-    figure.update_layout(barmode="stack")
 
 
 def depth(run: Run, symbol: str) -> go.Figure:
@@ -149,16 +127,7 @@ def depth(run: Run, symbol: str) -> go.Figure:
             )
         )
     quotes = measures.quotes(run, symbol)
-    figure.add_trace(
-        go.Scatter(
-            mode="lines",
-            x=quotes["time"],
-            y=quotes["mid"],
-            name="mid",
-            line={"width": 1.5, "color": BLUE},
-            hovertemplate="mid %{y:,.2f} USDC<extra></extra>",
-        )
-    )
+    figure.add_trace(_line("mid", quotes["time"], quotes["mid"], {"width": 1.5, "color": BLUE}))
     figure.update_yaxes(title_text="USDC")
     figure.update_layout(hovermode="closest")
     return _finished(figure, height=360, legend=False)
@@ -268,7 +237,7 @@ def settlement(run: Run) -> go.Figure:
     return _finished(figure, height=380)
 
 
-def thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+def _thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     """Keep every n-th row, so that at most so many are left."""
     step = -(-len(rows) // most) or 1
     return rows.iloc[::step]

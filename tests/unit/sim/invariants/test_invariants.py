@@ -10,7 +10,9 @@ from sim.invariants import INVARIANTS, Judge, Verdict, Violation, chosen, judge,
 from sim.invariants.registry import Found, Invariant, invariant
 from sim.invariants.state import State
 from system.model import keys
-from tests.unit.sim.fixtures.exchange import ACCOUNTS, TRADERS, Exchange, small_exchange
+from tests.rules import rule
+from tests.unit.sim.fixtures.exchange import ACCOUNTS, TRADERS, Exchange
+from tests.unit.sim.fixtures.small import small_exchange
 
 ANN, BOB = keys.trader_pk(TRADERS["ann"]), keys.trader_pk(TRADERS["bob"])
 PERP = "MARKET#BTC-PERP"
@@ -177,6 +179,7 @@ def test_a_healthy_exchange_holds_at_the_end() -> None:
     assert all(verdict.looked_at > 0 for verdict in verdicts.values())
 
 
+@rule("CONS-001", "CONS-002", "CONS-003", "CONS-004", "CONS-005", "CONS-006", "CONS-010", "CONS-012")
 @pytest.mark.parametrize(("name", "sabotage"), NOW, ids=[f"{n}-{i}" for i, (n, _) in enumerate(NOW)])
 def test_each_can_break_while_it_runs(name: str, sabotage: Break) -> None:
     exchange = small_exchange()
@@ -190,6 +193,7 @@ def test_each_can_break_while_it_runs(name: str, sabotage: Break) -> None:
     assert verdict.first.at_ns == exchange.now_ns
 
 
+@rule("CONS-009", "CONS-010", "CONS-011")
 @pytest.mark.parametrize(
     ("name", "sabotage"), BEFORE_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(BEFORE_END)]
 )
@@ -200,6 +204,7 @@ def test_each_can_break_by_its_history(name: str, sabotage: Break) -> None:
     assert judge(exchange.finish())[name].outcome == "broken"
 
 
+@rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015")
 @pytest.mark.parametrize(
     ("name", "sabotage"), AFTER_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(AFTER_END)]
 )
@@ -218,10 +223,12 @@ def test_minutes_whose_rows_have_expired_are_not_missed() -> None:
     assert judge(exchange)["stats_against_trades"].outcome == "held"
 
 
+@rule("CONS-021")
 def test_every_invariant_was_broken_by_a_test() -> None:
     assert {name for name, _ in NOW + BEFORE_END + AFTER_END} == set(INVARIANTS)
 
 
+@rule("CONS-020")
 @pytest.mark.parametrize("name", list(INVARIANTS))
 def test_a_check_that_cannot_run_is_unknown(name: str) -> None:
     class Broken(Exchange):
@@ -259,6 +266,7 @@ def test_what_was_found_before_a_check_failed_stays_found() -> None:
     assert (verdict.outcome, verdict.times, verdict.error) == ("broken", 1, "ConnectionError: away")
 
 
+@rule("CONS-022")
 def test_a_run_of_looks_keeps_first_worst_and_last() -> None:
     exchange = small_exchange()
     watch = Judge(["I3_vault_equals_accounts"])
@@ -282,6 +290,7 @@ def test_a_run_of_looks_keeps_first_worst_and_last() -> None:
     assert verdict.last.at_ns == exchange.now_ns
 
 
+@rule("CONS-020")
 def test_unknown_is_worse_than_held_and_better_than_broken() -> None:
     assert overall([Verdict("a"), Verdict("b", "unknown")]) == "unknown"
     assert overall([Verdict("a", "broken"), Verdict("b", "unknown")]) == "broken"

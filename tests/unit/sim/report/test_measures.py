@@ -112,9 +112,9 @@ def test_the_accounts_add_up_to_the_deposits(run: Run) -> None:
 def test_marks_are_thinned_evenly() -> None:
     rows = pd.DataFrame({"n": range(1_001)})
 
-    assert len(plots.thinned(rows, 100)) == 91
-    assert len(plots.thinned(rows, 5_000)) == 1_001
-    assert len(plots.thinned(rows.iloc[:0], 100)) == 0
+    assert len(plots._thinned(rows, 100)) == 91
+    assert len(plots._thinned(rows, 5_000)) == 1_001
+    assert len(plots._thinned(rows.iloc[:0], 100)) == 0
 
 
 @pytest.mark.parametrize(
