@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from sim.invariants import INVARIANTS, Judge, Verdict
 from sim.kernel.history import HistoryReader, HistoryWriter
@@ -345,3 +347,13 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return said.stdout.strip()
+
+
+class _Verb(ModuleType):
+    """Makes the module itself callable: `from sim import run` may find either, as Python binds submodules."""
+
+    def __call__(self, scenario: Scenario, **how: Any) -> RunResult:
+        return run(scenario, **how)
+
+
+sys.modules[__name__].__class__ = _Verb
