@@ -7,6 +7,7 @@ Keys may be added; none is renamed or loses its meaning.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sim.invariants.verdict import Outcome, Verdict, Violation
 from system.model.errors import DexError
+from system.model.units import NS
 
 FILE = "run.json"
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -188,15 +190,16 @@ def evidence_of(verdicts: Mapping[str, Verdict], about: Mapping[str, str]) -> di
 def failures_of(verdicts: Mapping[str, Verdict]) -> list[Failure]:
     """Return one failure for each invariant that did not hold, with its first evidence."""
     failures = []
-    for name, verdict in verdicts.items():
+    for name, verdict in sorted(verdicts.items()):
         if verdict.outcome == "held":
             continue
         first = verdict.first
         if first is None:
-            failures.append(
-                Failure(what=name, where="the check itself", expected="a verdict", was=verdict.error)
-            )
-            continue
-        times = f" (first of {verdict.times})" if verdict.times > 1 else ""
-        failures.append(Failure(what=name, where=first.where + times, expected=first.expected, was=first.was))
+            was = Failure(what=name, where="the check itself", expected="a verdict", was=verdict.error)
+        else:
+            seen = datetime.fromtimestamp(first.at_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            times = f"first of {verdict.times}, " if verdict.times > 1 else ""
+            where = f"{first.where} ({times}seen at {seen})"
+            was = Failure(what=name, where=where, expected=first.expected, was=first.was)
+        failures.append(was)
     return failures

@@ -10,6 +10,7 @@ import pytest
 from sim.invariants import Verdict, Violation
 from sim.report.folder import Run
 from sim.report.record import RecordUnreadable, evidence_of, failures_of, read_record, write_record
+from tests.unit.sim.fixtures.exchange import START_NS
 from tests.unit.sim.fixtures.kept_run import keep_run
 
 # Never shorten this list: scripts, notebooks and CI read these keys.
@@ -49,7 +50,7 @@ def test_invariants_are_in_one_order_whoever_judged_first() -> None:
 
 
 def test_what_did_not_hold_is_a_failure_with_its_first_evidence() -> None:
-    found = Violation("here", "1", "2", 5, 77)
+    found = Violation("here", "1", "2", 5, START_NS)
     verdicts = {
         "a": Verdict("a", "held", 3),
         "b": Verdict("b", "broken", 3, 2, found, found, found),
@@ -59,13 +60,13 @@ def test_what_did_not_hold_is_a_failure_with_its_first_evidence() -> None:
     failures = failures_of(verdicts)
 
     assert [(each.what, each.where, each.expected, each.was) for each in failures] == [
-        ("b", "here (first of 2)", "1", "2"),
+        ("b", "here (first of 2, seen at 2025-05-03T23:30:00Z)", "1", "2"),
         ("c", "the check itself", "a verdict", "KeyError: x"),
     ]
     said = evidence_of(verdicts, {"b": "About b."})
     assert said["verdict"] == "broken"
     assert said["evidence"]["b"].about == "About b."
-    assert said["evidence"]["b"].worst.at_ns == 77
+    assert said["evidence"]["b"].worst.at_ns == START_NS
 
 
 @pytest.mark.parametrize(
