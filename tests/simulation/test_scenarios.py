@@ -1,0 +1,58 @@
+"""Every scenario that ships, cut short: it is valid, everything in it moves, and all invariants hold."""
+
+from pathlib import Path
+
+import pytest
+
+from sim.invariants import INVARIANTS
+from sim.run import run
+from sim.scenario.schema import Scenario, json_schema
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+FILES = sorted(SCENARIOS.glob("**/*.yaml"))
+SHORT = {"throughput": "3 s"}
+
+
+def short(path: Path) -> Scenario:
+    """Load a file for a fraction of its time, and without limits that count on all of it."""
+    duration = SHORT.get(path.stem, "30 s")
+    return Scenario.load(
+        path, [f"duration={duration}", "backend=memory", "chain=model", "expect.thresholds=[]"]
+    )
+
+
+def test_there_are_scenarios() -> None:
+    assert {"smoke", "calm", "throughput"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_holds_cut_short(path: Path) -> None:
+    result = run(short(path))
+
+    record = result.record
+    assert result.exit_code == 0, record.failures
+    assert record.verdict == "held"
+    assert record.invariants == dict.fromkeys(sorted(INVARIANTS), "held")
+    assert record.counts["fills"] > 0
+    assert record.counts["trades_settled"] == record.counts["fills"]
+    assert record.counts["dead_letters"] == 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_has_the_name_of_its_file_and_says_what_happens(path: Path) -> None:
+    scenario = Scenario.load(path)
+
+    assert scenario.scenario == path.stem
+    assert scenario.about
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_holds_as_it_is(path: Path) -> None:
+    result = run(Scenario.load(path))
+
+    assert result.exit_code == 0, result.record.failures
+
+
+def test_the_schema_for_editors_is_that_of_the_code() -> None:
+    assert (SCENARIOS / "schema.json").read_text() == json_schema()
