@@ -88,17 +88,20 @@ class _Books:
         if verb == "put":
             row = write[2]
             pk, sk = row["PK"], row["SK"]
-            now = {name: row.get(name, 0) for name in _AMOUNTS}
+            put, add = {name: row.get(name, 0) for name in _AMOUNTS}, {}
         else:
             pk, sk = write[2], write[3]
-            put, add = (write[4], write[5]) if verb == "upd" else ({}, {})
-            before = {name: self.amounts.get((pk, sk, name), 0) for name in _AMOUNTS}
-            now = {
-                name: (0 if verb == "del" else put.get(name, before[name])) + add.get(name, 0)
-                for name in _AMOUNTS
-            }
-        account = (pk.partition("#")[2], sk.partition("#")[2])
-        for name, amount in now.items():
-            place = (pk, sk, name)
-            changes[account] += amount - self.amounts.get(place, 0)
-            self.amounts[place] = amount
+            put, add = (write[4], write[5]) if verb == "upd" else (dict.fromkeys(_AMOUNTS, 0), {})
+        amounts = self.amounts
+        change = 0
+        for name, amount in put.items():
+            if name in _AMOUNTS:
+                place = (pk, sk, name)
+                change += amount - amounts.get(place, 0)
+                amounts[place] = amount
+        for name, amount in add.items():
+            if name in _AMOUNTS:
+                place = (pk, sk, name)
+                change += amount
+                amounts[place] = amounts.get(place, 0) + amount
+        changes[pk.partition("#")[2], sk.partition("#")[2]] += change
