@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import baseline
 from benchmarks.measure import MeasurementFailed, load
-from benchmarks.plan import FULL, PARTS, QUICK, Job, carry_out, jobs, ratios_of
+from benchmarks.plan import FULL, PARTS, QUICK, Job, Result, carry_out, jobs, ratios_of
 from benchmarks.show import show, show_changes
 
 WORSE, FAILED = 4, 70
@@ -50,7 +50,7 @@ def bench(
     if repeat:
         size = size._replace(repeats=repeat)
     busy_before, since = load(), time.perf_counter()
-    results = _measure(list(jobs(size, parts)), repeats=size.repeats)
+    results = _measure(list(jobs(size, parts)))
     took_s, busy_after = time.perf_counter() - since, load()
     ratios = ratios_of(results)
     found = baseline.changes(size.name, ratios)
@@ -80,23 +80,24 @@ def bench(
         raise typer.Exit(WORSE)
 
 
-def _measure(todo: list[Job], repeats: int) -> dict[str, dict[str, Any]]:
-    """Carry out the plan and say where it is."""
+def _measure(todo: list[Job]) -> dict[str, Result]:
+    """Carry out the plan; say where it is, and what each measurement came to."""
     since = time.perf_counter()
     with err.status("") as status:
 
-        def tell(index: int, job: Job) -> None:
+        def before(index: int, job: Job) -> None:
             passed = f"{time.perf_counter() - since:4.0f} s"
-            line = f"{passed}  {index + 1}/{len(todo)}  {job.name}  [dim]{job.how} best of {repeats}[/]"
-            if err.is_terminal:
-                status.update(line)
-            else:
-                err.print(line, highlight=False, soft_wrap=True)
+            status.update(f"{passed}  {index + 1}/{len(todo)}  {job.name}  [dim]{job.how}[/]")
+
+        def after(job: Job, result: Result) -> None:
+            passed = f"{time.perf_counter() - since:4.0f} s"
+            figures = f"{result['cpu_us_each']:10,.1f} us each, CPU {result['cpu_s']:.1f} s"
+            err.print(f"{passed}  {job.name:<22}{figures}, wall {result['wall_s']:.1f} s", highlight=False)
 
         try:
-            return carry_out(todo, tell)
+            return carry_out(todo, before, after)
         except MeasurementFailed as failed:
-            err.print(f"[bold red]A measurement failed:[/] {failed}", highlight=False, markup=True)
+            err.print(f"A measurement failed: {failed}", highlight=False, markup=False)
             raise typer.Exit(FAILED) from None
 
 

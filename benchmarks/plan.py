@@ -30,7 +30,7 @@ class Size(NamedTuple):
     repeats: int
 
 
-FULL = Size("full", orders=100_000, operations=500_000, moto_orders=500, repeats=3)
+FULL = Size("full", orders=100_000, operations=200_000, moto_orders=500, repeats=3)
 QUICK = Size("quick", orders=10_000, operations=50_000, moto_orders=200, repeats=2)
 
 
@@ -68,22 +68,24 @@ def jobs(size: Size, parts: tuple[str, ...]) -> Iterator[Job]:
         yield Job("steps.signed", "steps", {"orders": orders, "signatures": "real"})
 
 
-def carry_out(todo: list[Job], tell: Callable[[int, Job], None]) -> dict[str, Result]:
-    """Run every process and keep the best of each name.
+def carry_out(
+    todo: list[Job], before: Callable[[int, Job], None], after: Callable[[Job, Result], None]
+) -> dict[str, Result]:
+    """Run every process and keep the best of each name; `before` and `after` each, somebody is told.
 
     Raises:
         MeasurementFailed: one of them did not end well.
     """
     runs: dict[str, list[Result]] = {}
     for index, job in enumerate(todo):
-        tell(index, job)
-        runs.setdefault(job.name, []).append(in_a_process(job.task, **job.how))
-    results = {name: best_of(found) | {"runs": len(found)} for name, found in runs.items()}
-    for result in results.values():
+        before(index, job)
+        result = in_a_process(job.task, **job.how)
         count = result.get("orders") or result["operations"]
         result["cpu_us_each"] = result["cpu_s"] / count * 1e6
         result["each_per_s"] = count / result["cpu_s"]
-    return results
+        runs.setdefault(job.name, []).append(result)
+        after(job, result)
+    return {name: best_of(found) | {"runs": len(found)} for name, found in runs.items()}
 
 
 def ratios_of(results: dict[str, Result]) -> Ratios:

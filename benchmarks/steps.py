@@ -77,7 +77,6 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     ("system/risk/checks.py", "", DOOR),
     ("sim/kernel/observed.py", "_written", HISTORY),
     ("sim/kernel/observed.py", "_refused", HISTORY),
-    ("sim/kernel/observed.py", "_shown", HISTORY),
     ("sim/kernel/observed.py", "publish", PUBLISH),
     ("sim/kernel/observed.py", "", _CALLER),
     ("sim/kernel/history.py", "", HISTORY),

@@ -84,7 +84,7 @@ def test_tables_are_printed_and_progress_goes_elsewhere() -> None:
     assert done.returncode == 0, done.stderr
     assert "500 operations" in done.stdout
     assert "matcher" in done.stdout.partition("Ratios to the yardstick")[2]
-    assert "1/2  yardstick" in done.stderr
+    assert "yardstick" in done.stderr
 
 
 @pytest.mark.parametrize(
