@@ -8,6 +8,7 @@ exactly when their digests are, and the first line that differs names where they
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from hashlib import blake2b
 from io import BytesIO
@@ -85,7 +86,7 @@ class HistoryWriter:
     ) -> None:
         self.path = path
         self.count = 0
-        self.counts: dict[str, int] = {}
+        self.counts: defaultdict[str, int] = defaultdict(int)
         self._hash = blake2b(digest_size=DIGEST_SIZE)
         # One buffer, not a list: lines that stay alive fragment the heap and cost three times as much.
         self._pending = bytearray()
@@ -108,9 +109,7 @@ class HistoryWriter:
         except TypeError:
             line = _line(event)
         self.count += 1
-        counts = self.counts
-        kind = event["e"]
-        counts[kind] = counts.get(kind, 0) + 1
+        self.counts[event["e"]] += 1
         pending = self._pending
         pending += line
         if self._expected is not None:

@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
-from simpy.events import Event, Timeout
+from simpy.events import NORMAL, Event, Timeout
 
 
 class Timeline:
-    """Owns time. The system sees it through `now_ns` (UTC); the harness through `env.now`."""
+    """Owns time. The system sees it through `now_ns` (UTC); the harness through `elapsed_ns`.
 
-    __slots__ = ("end_ns", "env", "start_ns")
+    SimPy's queue holds two things, in SimPy's own order (time, priority, order of asking): the
+    events that agents wait for, and plain calls, which are pairs of a function and its arguments.
+    An order takes three calls; as events each would cost an object, a list, a closure and a step.
+
+    Attributes:
+        elapsed_ns: nanoseconds since the scenario's start; an attribute, as it is read so often.
+        end_ns: agents make no plans beyond this instant (ns since start).
+    """
+
+    __slots__ = ("_number", "_queue", "elapsed_ns", "end_ns", "env", "start_ns")
 
     def __init__(self, start_ns: int) -> None:
         self.env = simpy.Environment()
         self.start_ns = start_ns
-        self.end_ns = 0  # agents make no plans beyond this instant (ns since start)
+        self.elapsed_ns = 0
+        self.end_ns = 0
+        self._queue: list[Any] = self.env._queue
+        self._number = self.env._eid.__next__
 
     def now_ns(self) -> int:
         """Return UTC nanoseconds; the system's clock port."""
-        now: int = self.env.now  # type: ignore[assignment]
-        return self.start_ns + now
-
-    @property
-    def elapsed_ns(self) -> int:
-        """Nanoseconds since the scenario's start."""
-        now: int = self.env.now  # type: ignore[assignment]
-        return now
+        return self.start_ns + self.elapsed_ns
 
     def after(self, delay_ns: int, call: Callable[..., Any], *args: Any) -> None:
         """Call later. Equal instants keep the order of asking."""
-        timeout = Timeout(self.env, delay_ns)
-        timeout.callbacks.append(lambda _event: call(*args))
+        assert delay_ns >= 0, f"expected a delay, was {delay_ns} ns"
+        heappush(self._queue, (self.elapsed_ns + delay_ns, NORMAL, self._number(), (call, args)))
 
     def sleep(self, delay_ns: int) -> Event:
         """Return an event for an agent to wait for; after the run's end it never comes."""
@@ -42,11 +48,20 @@ class Timeline:
         return Timeout(self.env, delay_ns)
 
     def run_until(self, elapsed_ns: int) -> None:
-        """Play everything before this instant.
+        """Play everything before this instant, and stand there.
 
-        Time must stay a plain int: SimPy turns any other number into a float, and a float of
-        epoch nanoseconds is off by hundreds of them.
+        Time must stay a plain int: a float of epoch nanoseconds is off by hundreds of them.
         """
         assert type(elapsed_ns) is int, f"expected int nanoseconds, was {elapsed_ns!r}"
-        self.env.run(until=elapsed_ns)
-        assert type(self.env.now) is int, f"time became {type(self.env.now).__name__}"
+        env, queue = self.env, self._queue
+        while queue and queue[0][0] < elapsed_ns:
+            self.elapsed_ns, _, _, due = queue[0]
+            if type(due) is tuple:
+                heappop(queue)
+                env._now = self.elapsed_ns  # what is called may start a process
+                call, args = due
+                call(*args)
+            else:
+                env.step()
+        self.elapsed_ns = env._now = elapsed_ns
+        assert type(env.now) is int, f"time became {type(env.now).__name__}"
