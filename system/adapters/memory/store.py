@@ -38,14 +38,14 @@ MAX_GET_MANY = 100
 MAX_PAGE_BYTES = 1024 * 1024
 TOKEN_NS = 10 * MINUTE_NS
 # An Update is weighed by what it sets. Only when that is big, or the item has many attributes, is
-# the whole item weighed: else it cannot have come near the limit.
+# the whole item weighed: so many attributes, each set by a small change, do not reach the limit.
 _SMALL_CHANGE_BYTES = 1_024
-_FEW_ATTRIBUTES = 64
+_FEW_ATTRIBUTES = MAX_ITEM_BYTES // _SMALL_CHANGE_BYTES
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def weight(values: Mapping[str, Any]) -> int:
+def weight(values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
     """Estimate the stored size of attributes in bytes, within about a tenth."""
     try:
         return len(_encode(values))
@@ -142,7 +142,8 @@ class _Table:
             index.change(old, new)
         # As in DynamoDB, a write that changes nothing leaves no record.
         if self.stream is not None and (old is None or old != new):
-            self.stream.changes.append((now_ns, old, new, expired))
+            name = "INSERT" if old is None else "REMOVE" if new is None else "MODIFY"
+            self.stream.changes.append((name, now_ns, old, new, expired))
 
 
 _Staged = tuple[_Table, str, str, Item | None, Item | None]
@@ -243,7 +244,8 @@ class MemoryStore:
         staged: list[_Staged] = []
         named: set[tuple[str, str, str]] = set()
         broken: dict[int, str] = {}
-        size = 0
+        items: list[Item] = []
+        changed: list[tuple[Mapping[str, Any], Item]] = []
         for action in actions:
             new: Item | None
             table = tables[action[0]]
@@ -252,14 +254,14 @@ class MemoryStore:
                 new = item
                 pk, sk = item["PK"], item["SK"]
                 old = table.rows[pk].get(sk) if pk in table.rows else None
-                size += _weigh_item(item)
+                items.append(item)
             elif isinstance(action, Update):
                 _, (pk, sk), put, add, remove, when = action
                 old = table.rows[pk].get(sk) if pk in table.rows else None
                 item = {"PK": pk, "SK": sk} if old is None else old.copy()
                 if put:
                     item.update(put)
-                    size += _weigh_change(put, item)
+                    changed.append((put, item))
                 for name in add:
                     item[name] = item[name] + add[name] if name in item else add[name]
                 for name in remove:
@@ -279,9 +281,11 @@ class MemoryStore:
             staged.append((table, pk, sk, old, new))
         if len(named) != len(staged):
             raise ValueError("transact: two actions name one item")
+        size = (_weigh_items(items) if items else 0) + (_weigh_changes(changed) if changed else 0)
         return staged, broken, size
 
     def _apply(self, staged: Sequence[_Staged]) -> None:
+        now_ns = self._clock.now_ns()
         for table, pk, sk, old, new in staged:
             if new is old:
                 continue  # a Check, or nothing to delete
@@ -292,7 +296,7 @@ class MemoryStore:
             else:
                 table.rows[pk] = {sk: new}
             if not table.plain:
-                table.follow(pk, sk, old, new, self._clock.now_ns(), False)
+                table.follow(pk, sk, old, new, now_ns, False)
 
     def _is_retry(self, token: str, actions: Sequence[Action]) -> bool:
         now_ns, ages = self._clock.now_ns(), self._token_ages
@@ -339,19 +343,30 @@ class MemoryStore:
         return removed
 
 
+def _weigh_items(items: Sequence[Item]) -> int:
+    """Weigh whole items, all with one call; each by itself only when one of them may be too big."""
+    size = weight(items)
+    if size > MAX_ITEM_BYTES:
+        for item in items:
+            _weigh_item(item)
+    return size
+
+
+def _weigh_changes(changed: Sequence[tuple[Mapping[str, Any], Item]]) -> int:
+    """Weigh what Updates set (change, item after it), all with one call, and what may have grown too big."""
+    size = weight([put for put, _ in changed])
+    for put, item in changed:
+        if len(item) > _FEW_ATTRIBUTES or (size > _SMALL_CHANGE_BYTES and weight(put) > _SMALL_CHANGE_BYTES):
+            size += _weigh_item(item)
+    return size
+
+
 def _weigh_item(item: Item) -> int:
     size = weight(item)
     if size > MAX_ITEM_BYTES:
         raise ValueError(
             f"item {item['PK']} {item['SK']}: expected at most {MAX_ITEM_BYTES} bytes, was about {size}"
         )
-    return size
-
-
-def _weigh_change(put: Mapping[str, Any], new: Item) -> int:
-    size = weight(put)
-    if size > _SMALL_CHANGE_BYTES or len(new) > _FEW_ATTRIBUTES:
-        return _weigh_item(new)
     return size
 
 
