@@ -1,8 +1,8 @@
 """The minute of a market while it happens: step 6 of docs/walk.md, METR-001 to METR-005.
 
 The market's only writer keeps one `MinuteBucket`. Sums are sent as ADD of what came since the
-last commit; prices and gauges as SET of what they are now, which is safe with one writer. A
-commit that fails drops the bucket together with the book; `restore` reads it back.
+last commit; prices, and the gauges that moved, as SET of what they are now, which is safe with
+one writer. A commit that fails drops the bucket together with the book; `restore` reads it back.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class MinuteBucket:
     __slots__ = (
         "_buckets",
         "_gauges",
-        "_gauges_moved",
+        "_measured",
+        "_moved",
         "_prices",
         "_sums",
         "key",
@@ -76,9 +77,10 @@ class MinuteBucket:
         self._sums: list[int] = []  # in the order of SUM_NAMES; empty when nothing was traded
         self._buckets: dict[int, int] = {}
         self._prices: list[int] = []  # open, high, low, close; empty before the first trade
-        self._gauges_moved = False
         # what was measured last stays in force; the extremes are those of this minute's measurements
         self._gauges = {name: value for name, value in self._gauges.items() if name in names.GAUGE_NAMES}
+        self._moved = self._gauges.copy()  # the new minute's row has none yet
+        self._measured = False
 
     def restore(self, row: Item) -> None:
         """Take prices and gauges up from the minute's row; sums need none, they are added."""
@@ -133,21 +135,25 @@ class MinuteBucket:
         self._set(names.OPEN_INTEREST, open_interest_e8)
 
     def _set(self, name: str, value: int) -> None:
-        gauges = self._gauges
+        gauges, moved = self._gauges, self._moved
         low, high = name + "_min", name + "_max"
-        gauges[low] = min(value, gauges.get(low, value))
-        gauges[high] = max(value, gauges.get(high, value))
-        gauges[name] = value
-        self._gauges_moved = True
+        gauges[name] = moved[name] = value
+        if low not in gauges:
+            gauges[low] = moved[low] = gauges[high] = moved[high] = value
+        elif value < gauges[low]:
+            gauges[low] = moved[low] = value
+        elif value > gauges[high]:
+            gauges[high] = moved[high] = value
+        self._measured = True
 
     def actions(self) -> list[Update]:
         """Return the two updates of this commit; none when nothing was traded or measured."""
-        if not self._sums and not self._gauges_moved:
+        if not self._sums and not self._measured:
             return []
         add = dict(zip(names.SUM_NAMES, self._sums, strict=True)) if self._sums else {}
         for index, count in self._buckets.items():
             add[bucket_name(index)] = count
-        put = {"symbol": self.symbol, "ttl": self.minute_ns // NS + INTRADAY_TTL_S, **self._gauges}
+        put = {"symbol": self.symbol, "ttl": self.minute_ns // NS + INTRADAY_TTL_S, **self._moved}
         for metric, price in zip(names.PRICES, self._prices, strict=False):
             put[metric.name] = price
         return [
@@ -165,18 +171,17 @@ class MinuteBucket:
         return sums
 
     def _lifetime_gauges(self) -> dict[str, int]:
-        gauges = self._gauges
+        moved = self._moved
         return {
-            names.of_market(name, self.symbol): gauges[name]
-            for name in names.LIFETIME_GAUGES
-            if name in gauges
+            names.of_market(name, self.symbol): moved[name] for name in names.LIFETIME_GAUGES if name in moved
         }
 
     def committed(self) -> None:
         """Forget what the commit has added."""
         self._sums = []
         self._buckets = {}
-        self._gauges_moved = False
+        self._moved = {}
+        self._measured = False
 
 
 def depth_gauges(book: BookView) -> dict[str, int]:
