@@ -79,11 +79,11 @@ class ZeroIntelligence(Agent):
         qty_e8 = max(view.spec.lot_e8, view.lots_for(int(self.size * size_draw), price_e6))
         side: Side = BUY if side_draw < 0.5 else SELL
         limit_e6 = view.tick_down(price_e6 + away_e6) if side == BUY else view.tick_up(price_e6 - away_e6)
-        asset, hold = view.hold(side, qty_e8, limit_e6, resting=False)
+        pays = asset, hold = view.hold(side, qty_e8, limit_e6, resting=False)
         if desk.available(asset) < hold:
             self._cancel_oldest(desk)
         else:
-            desk.submit(Draft(view.spec.symbol, side, qty_e8, limit_e6, market))
+            desk.submit(Draft(view.spec.symbol, side, qty_e8, limit_e6, market), pays)
 
     def _cancel_oldest(self, desk: Desk) -> None:
         for order in desk.open_orders.values():

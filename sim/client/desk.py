@@ -259,13 +259,20 @@ class Desk:
         """Send a sell order; `how` as in `submit`."""
         return self.submit(Draft(symbol, SELL, qty_e8, price_e6, **how))
 
-    def submit(self, draft: Draft) -> OpenOrder:
-        """Sign and send an order; the returned record changes as answers and messages arrive."""
+    def submit(self, draft: Draft, pays: tuple[str, int] | None = None) -> OpenOrder:
+        """Sign and send an order; the returned record changes as answers and messages arrive.
+
+        Args:
+            draft: what to send.
+            pays: what `MarketView.hold` says of it, when the caller has asked already.
+        """
         self._nonce += 1
         nonce = self._nonce
         client_order_id = f"{self.name}-{nonce}"
-        view = self._views[draft.symbol]
-        asset, hold = view.hold(draft.side, draft.qty_e8, draft.price_e6, resting=False)
+        if pays is None:
+            view = self._views[draft.symbol]
+            pays = view.hold(draft.side, draft.qty_e8, draft.price_e6, resting=False)
+        asset, hold = pays
         order = OpenOrder(draft, nonce, client_order_id, asset, hold)
         self._live[client_order_id] = order
         self._held[asset] += hold

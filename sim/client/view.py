@@ -10,12 +10,15 @@ import orjson
 
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Side
-from system.model.units import PPM, QTY_SCALE, div_ceil, notional, ppm_ceil
+from system.model.units import PPM, QTY_SCALE, div_ceil
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=16)
 def parse(raw: bytes) -> Any:
-    """Parse a socket message; every subscriber of a channel shares one result, so nobody may change it."""
+    """Parse a socket message; every subscriber of a channel shares one result, so nobody may change it.
+
+    Subscribers hear a message one right after the other: a larger cache would only hold memory.
+    """
     return orjson.loads(raw)
 
 
@@ -25,10 +28,21 @@ class MarketView:
     Prices are uUSDC per 1.0 base and None until somebody has said them.
     """
 
-    __slots__ = ("_asks", "_bids", "_depth_seq", "_mark_ns", "_trade_no", "last_price_e6", "mark_e6", "spec")
+    __slots__ = (
+        "_asks",
+        "_bids",
+        "_depth_seq",
+        "_mark_ns",
+        "_spot",
+        "_trade_no",
+        "last_price_e6",
+        "mark_e6",
+        "spec",
+    )
 
     def __init__(self, spec: MarketSpec) -> None:
         self.spec = spec
+        self._spot = spec.kind is MarketKind.SPOT
         self.mark_e6: int | None = None
         self.last_price_e6: int | None = None
         self._bids: Sequence[Sequence[Any]] = ()
@@ -90,15 +104,15 @@ class MarketView:
 
     def hold(self, side: Side, qty_e8: int, price_e6: int, *, resting: bool) -> tuple[str, int]:
         """Return what the exchange will reserve for an order: (asset, units). Public rule HOLD-001."""
-        spec = self.spec
-        spot = spec.kind is MarketKind.SPOT
+        spec, spot = self.spec, self._spot
         if spot and side != BUY:
             return spec.base, qty_e8
         if side != BUY and not resting and self.mark_e6 is not None:
             # before it is matched a sell is paid for at the far band edge: a better fill costs more margin
             price_e6 = max(price_e6, self.tick_up(self.mark_e6 * (PPM + spec.band_ppm) // PPM))
-        worth = notional(price_e6, qty_e8)
-        return "USDC", (worth if spot else ppm_ceil(worth, spec.im_ppm)) + ppm_ceil(worth, spec.fee_ppm)
+        worth = price_e6 * qty_e8 // QTY_SCALE
+        margin = worth if spot else -(-worth * spec.im_ppm // PPM)
+        return "USDC", margin - (-worth * spec.fee_ppm // PPM)
 
     # --- what it hears --------------------------------------------------------------------------
 

@@ -99,7 +99,8 @@ class Cloud:
         for pipe in template.pipes():
             commands = self._queue_readers[pipe.target_queue]
             carrier = Pipe(
-                ObservedQueue(self.backend.queue, commands.wake).send,
+                self.backend.queue.send,
+                commands.wake,
                 pipe.group_path,
                 pipe.dedup_path,
                 self.links["pipe -> commands"],
@@ -306,21 +307,15 @@ class Door:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.env = cloud.timeline.env
+        # the clock's own methods: agents call them at every beat
+        self.now_ns = cloud.timeline.now_ns
+        self.sleep = cloud.timeline.sleep
         functions = cloud.template.functions()
         by_handler = {function.name: function.logical_id for function in functions}
         self._api = cloud.functions[by_handler["api"]]
         self._websocket = cloud.functions[by_handler["websocket"]]
         self._there = cloud.links["client -> api"]
         self._back = cloud.links["api -> client"]
-
-    def now_ns(self) -> int:
-        """Return UTC nanoseconds."""
-        return self.cloud.timeline.now_ns()
-
-    def sleep(self, delay_ns: int) -> Any:
-        """Return an event for an agent to wait for; it never comes after the run's end."""
-        return self.cloud.timeline.sleep(delay_ns)
 
     def request(self, event: Event, on_response: OnResponse | None) -> None:
         """Send an HTTP event; the answer comes later. The request's id tells who sent it."""

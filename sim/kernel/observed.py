@@ -15,10 +15,9 @@ import orjson
 from sim.kernel.history import HistoryWriter
 from sim.kernel.timeline import Timeline
 from system.model.errors import ConditionFailed
-from system.model.keys import Item, Key
 from system.ports.lake import Lake
 from system.ports.queue import Queue, Topic
-from system.ports.store import NOT_EXISTS, Action, Delete, Page, Put, Store, Update
+from system.ports.store import NOT_EXISTS, Action, Delete, Put, Store, Update
 
 Notice = Callable[[], None]
 
@@ -39,15 +38,10 @@ class ObservedStore:
         self.history = history
         self.timeline = timeline
         self.on_insert = on_insert  # by table: who waits for new rows in its stream
-
-    def get(self, table: str, key: Key) -> Item | None:
-        return self.inner.get(table, key)
-
-    def get_many(self, table: str, keys: Sequence[Key]) -> list[Item]:
-        return self.inner.get_many(table, keys)
-
-    def query(self, table: str, pk: str, **how: Any) -> Page:
-        return self.inner.query(table, pk, **how)
+        # reads leave no trace, so they are the inner store's own
+        self.get = inner.get
+        self.get_many = inner.get_many
+        self.query = inner.query
 
     def write(self, action: Put | Update | Delete) -> None:
         try:

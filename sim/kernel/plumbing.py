@@ -7,6 +7,8 @@ when somebody looks, and what happens to what was found. Everything is wired fro
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import getitem
 from typing import Any, Protocol
 
 import orjson
@@ -178,12 +180,14 @@ class Pipe:
     def __init__(
         self,
         send: Callable[[str, str, str], None],
+        wake: Callable[[], None],
         group_path: str,
         dedup_path: str,
         delay: LognormalDelay,
         timeline: Timeline,
     ) -> None:
         self.send = send
+        self.wake = wake  # the queue's reader
         self.group_path = _steps(group_path)
         self.dedup_path = _steps(dedup_path)
         self.delay = delay
@@ -196,16 +200,12 @@ class Pipe:
     def _carry(self, event: Event, finish: Finish) -> None:
         for record in event["Records"]:
             body = orjson.dumps(record).decode()
-            self.send(body, _at(record, self.group_path), _at(record, self.dedup_path))
+            self.send(
+                body, reduce(getitem, self.group_path, record), reduce(getitem, self.dedup_path, record)
+            )
+        self.wake()
         finish(None)
 
 
 def _steps(path: str) -> tuple[str, ...]:
     return tuple(path.removeprefix("$.").split("."))
-
-
-def _at(record: Event, steps: tuple[str, ...]) -> str:
-    found: Any = record
-    for step in steps:
-        found = found[step]
-    return str(found)

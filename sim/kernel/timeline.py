@@ -1,5 +1,7 @@
 """The clock of a run: SimPy's, in integer nanoseconds since the scenario's start."""
 
+# ruff: noqa: SLF001 - this is SimPy's own loop again, with a short way for plain calls
+
 from __future__ import annotations
 
 from collections.abc import Callable

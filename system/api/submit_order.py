@@ -125,8 +125,11 @@ class SubmitOrder:
         return self._pre_pay(order, spec, key)
 
     def _order(self, body: Body, account: str, market: Market, received_ns: int, now_ns: int) -> Order:
-        limit = isinstance(body, LimitBody)
-        order_type: OrderType = "LIMIT" if limit else "MARKET"
+        order_type: OrderType = "MARKET"
+        tif: TimeInForce = "IOC"
+        post_only, replaces = False, ""
+        if isinstance(body, LimitBody):
+            order_type, tif, post_only, replaces = "LIMIT", body.tif, body.post_only, body.replaces
         return Order(
             symbol=body.symbol,
             uuid=self.ids.uuid7(),
@@ -135,8 +138,8 @@ class SubmitOrder:
             subaccount=body.subaccount,
             order_type=order_type,
             side=body.side,
-            tif=body.tif if isinstance(body, LimitBody) else "IOC",
-            post_only=body.post_only if isinstance(body, LimitBody) else False,
+            tif=tif,
+            post_only=post_only,
             reduce_only=body.reduce_only,
             qty_e8=body.qty_e8,
             limit_price_e6=body.limit_price_e6,
@@ -145,7 +148,7 @@ class SubmitOrder:
             max_fee_bps=body.max_fee_bps,
             signature=body.signature,
             client_order_id=body.client_order_id,
-            replaces=body.replaces if isinstance(body, LimitBody) else "",
+            replaces=replaces,
             accepted_ns=now_ns,
             received_ns=received_ns,
             worst_price_e6=holds.worst_price(body.side, body.limit_price_e6, market.mark_e6, market.spec),

@@ -6,6 +6,8 @@ always computed from what is left of the order, never decremented, so nothing dr
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Order, Side
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
@@ -70,6 +72,7 @@ def hold_at(order: Order, spec: MarketSpec, price_e6: int, leaves_e8: int) -> in
     return (notional if spot else margin_step(traded, notional, spec.im_ppm)) + fee
 
 
+@lru_cache(maxsize=1_024)  # an order asks twice, and prices change rarely
 def band(reference_price_e6: int, band_ppm: int, tick_e6: int) -> tuple[int, int]:
     """Return the lowest and the highest price of the band, rounded inward to ticks.
 
