@@ -144,11 +144,11 @@ def reading(name: str, value: Any) -> str:
     """Say what an integer of the exchange means to a person."""
     if not isinstance(value, int) or isinstance(value, bool) or not value:
         return ""
+    if name.endswith("_ns") and value < 10**18:
+        return f"{value // 10**6} ms"
     if name.endswith("_ns"):
-        ms = f"{value // 10**6 % 1000:03}"
-        instant = value > 10**18
         return (
-            datetime.fromtimestamp(value // 10**9, UTC).strftime("%H:%M:%S.") + ms if instant else f"{ms} ms"
+            datetime.fromtimestamp(value // 10**9, UTC).strftime("%H:%M:%S.") + f"{value // 10**6 % 1000:03}"
         )
     if name.endswith("_e6") or name in USDC:
         return f"{_decimal(value, 6)} USDC"
