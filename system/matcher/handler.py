@@ -22,8 +22,8 @@ from system.model import keys, messages
 from system.model.errors import PortError, RejectReason, Unavailable
 from system.model.keys import Key
 from system.model.market import MarketState
-from system.model.messages import Command, Message, read_command
-from system.model.order import PENDING, Order, order_from_item
+from system.model.messages import Command, Message, command_of, read_command
+from system.model.order import PENDING, Order
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.queue import Topic
@@ -61,7 +61,7 @@ class Seat:
         """Tell whether only the store knows if this command was applied; MINUTE has no row to ask."""
         if command.kind == "MINUTE":
             return False
-        return self.fresh or command.item["accepted_ns"] <= self.since_ns
+        return self.fresh or command.accepted_ns <= self.since_ns
 
 
 class Matcher:
@@ -145,16 +145,12 @@ class _Batch:
         if seat.fresh:  # what a predecessor left undone behind a sweep that it had committed
             self._run(steps.Tick(), seat.mark.applied_seq)
             seat.fresh = False
-        orders = {
-            command.item["uuid"]: order_from_item(command.item)
-            for command in commands
-            if command.kind in ("LIMIT", "MARKET")
-        }
-        load_positions(self.matcher.store, seat.engine, (order.trader for order in orders.values()))
+        traders = (command.order.trader for command in commands if command.order is not None)
+        load_positions(self.matcher.store, seat.engine, traders)
         for command in commands:
             if self.changes.size > ROOM:
                 self.commit()
-            self.apply(command, orders.get(command.item["uuid"]))
+            self.apply(command)
         self.commit(last=True)
 
     def _unapplied(self, commands: list[Command]) -> list[Command]:
@@ -162,28 +158,28 @@ class _Batch:
         seat = self.seat
         new: dict[str, Command] = {}
         for command in commands:
-            uuid = command.item["uuid"]
+            uuid = command.uuid
             seen = uuid <= seat.mark.minute if command.kind == "MINUTE" else uuid in seat.applied_set
             if not seen:
                 new.setdefault(uuid, command)
         doubtful = [command for command in new.values() if seat.doubts(command)]
         if doubtful:
-            wanted = [Key(command.item["PK"], command.item["SK"]) for command in doubtful]
+            pk = keys.market_pk(seat.symbol)
+            wanted = [Key(pk, keys.event_sk(command.uuid)) for command in doubtful]
             rows = {row["uuid"]: row for row in read_many(self.matcher.store, keys.ORDERS, wanted)}
             for command in doubtful:
-                uuid = command.item["uuid"]
+                uuid = command.uuid
                 if uuid not in rows:
                     raise Unavailable(f"matcher: expected a row {uuid} in {keys.ORDERS}, was none")
                 if rows[uuid]["status"] == PENDING:
-                    new[uuid] = Command(command.kind, rows[uuid])
+                    new[uuid] = command_of(rows[uuid])
                 else:
                     del new[uuid]
         return list(new.values())
 
-    def apply(self, command: Command, order: Order | None) -> None:
+    def apply(self, command: Command) -> None:
         """Sequence one command and carry it out."""
-        seat, item = self.seat, command.item
-        uuid = item["uuid"]
+        seat, order, item, uuid = self.seat, command.order, command.item, command.uuid
         seq = seat.mark.applied_seq + 1
         if order is not None:
             self.first_time[uuid] = order.cum_qty_e8

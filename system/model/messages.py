@@ -6,22 +6,39 @@ sent it, so that the matcher reads one shape. News is a list of messages in one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 
 from system.model import dynamo_json
 from system.model.keys import Item
-from system.model.order import Order
+from system.model.order import Order, order_from_item
 
 Message = dict[str, Any]
 
 
 class Command(NamedTuple):
-    """One sequenced command: its kind (`orderType` of the row) and the row itself."""
+    """One sequenced command: its kind (`orderType` of the row), and the order or the row itself."""
 
     kind: str  # LIMIT, MARKET, CANCEL, STATE, MINUTE
-    item: Item
+    uuid: str
+    accepted_ns: int
+    order: Order | None  # of LIMIT and MARKET
+    item: Item  # of the others
+
+
+def command_of(row: Item) -> Command:
+    """Return the command that a row of Orders is."""
+    kind = row["orderType"]
+    if kind in ("LIMIT", "MARKET"):
+        return _order_command(order_from_item(row))
+    return Command(kind, row["uuid"], row["accepted_ns"], None, row)
+
+
+def _order_command(order: Order) -> Command:
+    return Command(order.order_type, order.uuid, order.accepted_ns, order, {})
 
 
 def command_body(item: Item) -> str:
@@ -31,8 +48,38 @@ def command_body(item: Item) -> str:
 
 def read_command(body: str) -> Command:
     """Read a queue body back."""
-    item = dynamo_json.unmarshal(orjson.loads(body)["dynamodb"]["NewImage"])
-    return Command(item["orderType"], item)
+    try:
+        image = _decode_order(body).dynamodb.NewImage
+    except msgspec.ValidationError:  # no order, but a command of another kind
+        return command_of(dynamo_json.unmarshal(orjson.loads(body)["dynamodb"]["NewImage"]))
+    values = zip(_ORDER_FIELDS, msgspec.structs.astuple(image), strict=True)
+    return _order_command(Order(**{name: typed.value for name, typed in values}))
+
+
+def _order_decoder() -> Callable[[str], Any]:
+    """Make the decoder of a stream record whose image is an order.
+
+    Nearly every command is one, so its typed values (`{"N": "1"}`) are read straight into slots:
+    that takes half the time of dicts, an item, and an order out of the item.
+    """
+    values = []
+    for field in msgspec.structs.fields(Order):
+        kind = "N" if field.type is int else "BOOL" if field.type is bool else "S"
+        typed: Any = msgspec.defstruct(
+            "Typed", [("value", field.type)], rename={"value": kind}, frozen=True, gc=False
+        )
+        # attributes that say nothing are left out of the row; one default serves all orders
+        default = () if field.required else (typed(field.default),)
+        values.append((field.name, typed, *default))
+    rename = {field.name: field.encode_name for field in msgspec.structs.fields(Order)}
+    image = msgspec.defstruct("OrderImage", values, kw_only=True, rename=rename, gc=False)
+    change = msgspec.defstruct("Change", [("NewImage", image)], gc=False)
+    record = msgspec.defstruct("Record", [("dynamodb", change)], gc=False)
+    return msgspec.json.Decoder(record, strict=False).decode  # not strict: a number comes as text
+
+
+_ORDER_FIELDS = Order.__struct_fields__
+_decode_order = _order_decoder()
 
 
 def minute_command(symbol: str, minute: str, now_ns: int) -> Item:

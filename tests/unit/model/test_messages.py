@@ -13,7 +13,7 @@ from tests.unit.floor import Floor, trader
 
 def test_a_minute_travels_as_a_stream_record():
     item = minute_command("BTC-PERP", "2025-05-03T20:15", 7)
-    assert read_command(command_body(item)) == ("MINUTE", item)
+    assert read_command(command_body(item)) == ("MINUTE", "2025-05-03T20:15", 7, None, item)
     assert orjson.loads(command_body(item))["dynamodb"]["NewImage"] == marshal(item)
 
 
@@ -26,9 +26,9 @@ def test_an_order_travels_as_its_row():
 
     command = read_command(record["body"])
 
-    assert command.kind == "LIMIT"
-    assert command.item == floor.row(order_id)
-    assert order_from_item(command.item).to_item() == floor.row(order_id)
+    row = floor.row(order_id)
+    assert command == ("LIMIT", row["uuid"], row["accepted_ns"], order_from_item(row), {})
+    assert order_from_item(row).to_item() == row
 
 
 def test_money_is_text():
