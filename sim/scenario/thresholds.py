@@ -44,7 +44,6 @@ MEASURES: dict[str, Measure] = {
     "order_to_response": Measure("ns", True),
     "order_to_book": Measure("ns", True),
     "order_to_fill": Measure("ns", True),
-    "fill_to_message": Measure("ns", True),
     "fill_to_settled": Measure("ns", True),
     # how often
     "orders": Measure("count", False),
