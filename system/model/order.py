@@ -119,28 +119,29 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
         if self.seq:
             item["seq"] = self.seq
             item["sequenced_ns"] = self.sequenced_ns
-        for name in _SPARSE:
-            value = getattr(self, name)
-            if value:
-                item[name] = value
+        # written out: a loop over their names took a quarter of the whole
+        if self.signature:
+            item["signature"] = self.signature
+        if self.client_order_id:
+            item["client_order_id"] = self.client_order_id
+        if self.reason:
+            item["reason"] = self.reason
+        if self.replaces:
+            item["replaces"] = self.replaces
+        if self.expire_ns:
+            item["expire_ns"] = self.expire_ns
+        if self.subaccount:
+            item["subaccount"] = self.subaccount
+        if self.post_only:
+            item["post_only"] = self.post_only
+        if self.reduce_only:
+            item["reduce_only"] = self.reduce_only
         return item
 
     @property
     def key(self) -> keys.Key:
         return keys.Key("MARKET#" + self.symbol, "TS#" + self.uuid)
 
-
-_SPARSE = (
-    "signature",
-    "client_order_id",
-    "reason",
-    "replaces",
-    "expire_ns",
-    "subaccount",
-    "post_only",
-    "reduce_only",
-)
-"""Fields whose false, empty or zero value is no attribute of the row."""
 
 _convert = msgspec.convert
 

@@ -30,10 +30,11 @@ class Stream:
     consumers are declared: then what all of them have passed is dropped.
     """
 
-    __slots__ = ("_base", "_consumers", "_cursors", "_read", "_table", "changes")
+    __slots__ = ("_arn", "_base", "_consumers", "_cursors", "_read", "_table", "changes")
 
     def __init__(self, table: str) -> None:
         self._table = table
+        self._arn = f"arn:aws:dynamodb:us-east-1:000000000000:table/{table}/stream/memory"
         self._base = 0  # how many changes have been dropped
         self.changes: list[Change | Record] = []
         self._consumers: tuple[str, ...] = ()
@@ -112,7 +113,7 @@ class Stream:
             "eventVersion": "1.1",
             "eventSource": "aws:dynamodb",
             "awsRegion": "us-east-1",
-            "eventSourceARN": f"arn:aws:dynamodb:us-east-1:000000000000:table/{self._table}/stream/memory",
+            "eventSourceARN": self._arn,
             "dynamodb": body,
         }
         if expired:
