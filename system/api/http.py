@@ -43,7 +43,6 @@ class Request(NamedTuple):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     groups: tuple[str, ...]  # Cognito groups of the caller, as the JWT authorizer verified them
-    source_ip: str
     received_ns: int
 
 
@@ -100,8 +99,9 @@ class Router:
         return refuse(said) if isinstance(said, Rejected) else said
 
     def _request(self, event: dict[str, Any]) -> Request | Rejected:
-        body = event.get("body") or ""
-        if event.get("isBase64Encoded"):
+        get = event.get
+        body = get("body") or ""
+        if get("isBase64Encoded"):
             try:
                 raw = base64.b64decode(body, validate=True)
             except ValueError:
@@ -111,15 +111,14 @@ class Router:
         if len(raw) > MAX_BODY_BYTES:
             detail = f"expected at most {MAX_BODY_BYTES} bytes, was {len(raw)}"
             return Rejected(RejectReason.BAD_REQUEST, "body", detail)
-        context = event.get("requestContext") or {}
-        authorizer = context.get("authorizer")
+        context = get("requestContext")
+        authorizer = context.get("authorizer") if context else None
         return Request(
             raw,
-            event.get("pathParameters") or {},
-            event.get("queryStringParameters") or {},
-            event.get("headers") or {},
+            get("pathParameters") or {},
+            get("queryStringParameters") or {},
+            get("headers") or {},
             _groups(authorizer) if authorizer else (),
-            (context.get("http") or {}).get("sourceIp", ""),
             self.now_ns(),
         )
 

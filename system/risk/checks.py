@@ -25,8 +25,9 @@ def accept(
         return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"expected {spec.symbol}, was {order.symbol}")
     if state is not MarketState.ACTIVE:
         return Rejected(RejectReason.EXCHANGE_CLOSED, "symbol", f"{spec.symbol} is {state.value}")
+    plain = order.order_type == "LIMIT" and not order.post_only and not order.reduce_only
     return (
-        _flags(order, spec)
+        (None if plain else _flags(order, spec))  # a plain order has none
         or _numbers(order, spec)
         or _price(order, spec, reference_price_e6)
         or _terms(order, spec.fee_ppm, now_ns)
