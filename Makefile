@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 # Bytecode is kept: without it every command compiles its imports again, moto alone for a second and a half.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX PYTHONDONTWRITEBYTECODE
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# uv trusts the certificates that the machine trusts, as pip does; by itself it brings its own.
+export UV_SYSTEM_CERTS ?= 1
 
 BIN := .venv/bin
 UV := $(BIN)/uv

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sim.client import Desk
 
 Life = Generator[simpy.Event, None, None]
-Count = Annotated[int, Field(strict=True, ge=1)]
+Count = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 
 _FIRST_LOOK_NS = SECOND_NS
 

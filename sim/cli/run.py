@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -106,23 +106,52 @@ def report_command(folder: Path) -> None:
     out.print(f"{escape(str(path))}  [dim]({path.stat().st_size / 1e6:.1f} MB, needs no network)[/]")
 
 
+HISTORY = "history.jsonl.zst"
+KEPT = frozenset({"scenario.yaml", HISTORY, "tables", FILE, REPORT})
+"""All that a run's folder holds."""
+
+
 def _make_folder(scenario: Scenario, folder: Path | None) -> Path:
     """Return an empty folder; a run that was kept under the same name makes room for the new one."""
-    if folder is None:
-        # the wall clock names the folder and nothing else
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        base = RUNS / scenario.scenario / f"{stamp}-seed{scenario.seed}"
-        folder = base
-        number = 1
-        while folder.exists():
-            number += 1
-            folder = base.with_name(f"{base.name}-{number}")
-    elif folder.is_dir() and any(folder.iterdir()):
-        if not (folder / FILE).is_file() and not (folder / "scenario.yaml").is_file():
-            lines = (("where", str(folder)), ("remedy", "name a new folder, or one that holds a run"))
-            raise fail(Exit.USAGE, "The folder holds something else than a run; it stays as it is.", *lines)
-        shutil.rmtree(folder)
+    try:
+        return _new_folder(scenario) if folder is None else _cleared(folder)
+    except OSError as error:
+        lines = (("where", str(folder or RUNS)), ("was", str(error)), ("remedy", "name a folder to write to"))
+        raise fail(Exit.USAGE, "The run's folder cannot be made.", *lines) from None
+
+
+def _new_folder(scenario: Scenario) -> Path:
+    # the wall clock names the folder and nothing else
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    base = RUNS / scenario.scenario / f"{stamp}-seed{scenario.seed}"
+    base.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        try:
+            folder.mkdir()  # not `exists` first: two runs may begin in one second
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("unreachable: there is always another number")
+
+
+def _cleared(folder: Path) -> Path:
+    """Remove an earlier run's own files; whatever else is there makes it nobody's to clear."""
     folder.mkdir(parents=True, exist_ok=True)
+    there = {path.name for path in folder.iterdir()}
+    if not there:
+        return folder
+    tables = folder / "tables"
+    foreign = there - KEPT | {path.name for path in tables.glob("*") if path.suffix != ".parquet"}
+    if foreign or HISTORY not in there:
+        lines = (
+            ("where", str(folder)),
+            ("was", ", ".join(sorted(foreign or there))),
+            ("remedy", "name a new folder, or one that holds a run and nothing else"),
+        )
+        raise fail(Exit.USAGE, "The folder holds something else than a run; it stays as it is.", *lines)
+    for path in (*tables.glob("*.parquet"), *(folder / name for name in KEPT - {"tables"})):
+        path.unlink(missing_ok=True)
     return folder
 
 

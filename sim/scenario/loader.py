@@ -74,6 +74,8 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ScenarioError(str(path), f"cannot be read: {error.strerror}", "check the path") from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(str(path), f"not UTF-8 text: {error.reason}", "save it as UTF-8") from None
 
 
 def _extend(document: Document, path: Path, base_name: object) -> Document:
@@ -175,6 +177,8 @@ def _compose(text: str, name: str) -> Node | None:
         raise ScenarioError(where, f"not YAML: {error.problem}", "mend the syntax at this line") from None
     except YAMLError as error:
         raise ScenarioError(name, f"not YAML: {error}", "mend the syntax") from None
+    except RecursionError:
+        raise ScenarioError(name, "nested too deeply", "a scenario has five levels at most") from None
     return node
 
 

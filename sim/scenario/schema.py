@@ -331,6 +331,11 @@ class Scenario(Part):
                 problem = f"group {groups[agent.group]} is called `{agent.group}` too"
                 raise Misfit(("agents", index, "name"), problem, "give one of them a `name`")
             groups[agent.group] = index
+            held = {"USDC", *(market.base for market in self.markets if not market.symbol.endswith("-PERP"))}
+            for asset in agent.funds:
+                if asset not in held:
+                    remedy = f"fund in {' or '.join(sorted(held))}"
+                    raise Misfit(("agents", index, "funds"), f"no market deals in {asset} itself", remedy)
             for symbol in agent.markets:
                 if symbol not in symbols:
                     raise Misfit(

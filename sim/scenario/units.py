@@ -192,8 +192,8 @@ def parse_funds(value: object) -> dict[str, int]:
         funds = dict(amounts)
         if len(funds) != len(amounts):
             raise UnitError(f"expected each asset once, was `{value}`", "add the amounts of one asset up")
-    if any(units < 0 for units in funds.values()):
-        raise UnitError(f"expected amounts of 0 or more, was `{value}`", "remove the minus sign")
+    if any(units <= 0 for units in funds.values()):
+        raise UnitError(f"expected amounts above 0, was `{value}`", "leave out an asset that nobody has")
     return funds
 
 
@@ -205,8 +205,8 @@ def format_funds(funds: Mapping[str, int]) -> str:
 def parse_instant(text: object) -> int:
     """Read a UTC instant into nanoseconds since the epoch.
 
-    >>> parse_instant("1970-01-01T00:00:01.5Z")
-    1500000000
+    >>> parse_instant("1971-01-01T00:00:01.5Z")
+    31536001500000000
     """
     problem = f"expected an instant in UTC, was `{text}`"
     remedy = "write it like `2025-05-03T23:30:00Z`"
@@ -218,6 +218,8 @@ def parse_instant(text: object) -> int:
         raise UnitError(problem, remedy) from None
     if instant.utcoffset() != timedelta(0):
         raise UnitError(problem, remedy)
+    if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise UnitError(problem, f"choose one from {_FIRST_YEAR} to {_LAST_YEAR}: 64 bits of ns end in 2262")
     return (instant - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
@@ -228,6 +230,7 @@ def format_instant(instant_ns: int) -> str:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_YEAR, _LAST_YEAR = 1971, 2200
 
 
 # --- the same as field types of scenario files --------------------------------------------------

@@ -10,6 +10,7 @@ from msgspec import Meta
 from system.api.auth import account_of, refuse_stranger, separator_of
 from system.api.http import Request, Response, answer, decode
 from system.api.idempotency import key_of, said_before
+from system.api.rate_limit import RateLimit
 from system.config import Config
 from system.model import keys, typed_data
 from system.model.errors import ConditionFailed, Rejected, RejectReason
@@ -61,6 +62,7 @@ class CancelOrders:
         self.clock = clock
         self.ids = ids
         self.config = config
+        self.limit = RateLimit(config.rate_per_s, config.rate_burst)
         self.separator = separator_of(config)
 
     def one(self, request: Request) -> Response | Rejected:
@@ -112,7 +114,7 @@ class CancelOrders:
     def _check(
         self, account: str, min_nonce: int, nonce: int, deadline: int, signature: str
     ) -> Rejected | None:
-        """Rule: SIGN-002."""
+        """Rules: SIGN-002, RATE-001."""
         if not 0 <= min_nonce < 2**64:
             return Rejected(RejectReason.BAD_REQUEST, "min_nonce", f"expected 64 bits, was {min_nonce}")
         if not 0 <= deadline < 2**40:
@@ -124,10 +126,14 @@ class CancelOrders:
             return Rejected(
                 RejectReason.EXPIRED, "deadline", f"expected after {now_ns // NS}, was {deadline}"
             )
-        if not self.config.signature_due(min_nonce or nonce):
+        if self.config.signature_due(min_nonce or nonce):
+            digest = typed_data.cancel_digest(self.separator, account, min_nonce, nonce, deadline)
+            if rejected := refuse_stranger(account, digest, signature):
+                return rejected
+        # behind the signature: nobody can use up what is another's
+        if self.limit.allows(account, now_ns):
             return None
-        digest = typed_data.cancel_digest(self.separator, account, min_nonce, nonce, deadline)
-        return refuse_stranger(account, digest, signature)
+        return Rejected(RejectReason.RATE_LIMITED, "account", "too many cancels; wait and send again")
 
     def _said(
         self, request: Request, account: str, command: _Command | Rejected, about: dict[str, str]

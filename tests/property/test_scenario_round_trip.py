@@ -57,9 +57,7 @@ def markets(draw: st.DrawFn) -> list[dict[str, Any]]:
 def agents(symbols: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     any_agent = {
         "count": st.integers(1, 50),
-        "funds": st.dictionaries(st.sampled_from(["USDC", "sBTC"]), st.integers(0, 10**15), min_size=1).map(
-            format_funds
-        ),
+        "funds": st.dictionaries(st.just("USDC"), st.integers(1, 10**15), min_size=1).map(format_funds),
         "markets": st.lists(st.sampled_from(symbols), unique=True),
     }
     maker = {"kind": st.just("market_maker"), "half_spread": share, "refresh": positive_time, "size": money}

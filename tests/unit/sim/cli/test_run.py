@@ -74,10 +74,10 @@ def test_the_same_run_twice_has_the_same_digests() -> None:
 
 def test_a_folder_that_holds_a_run_makes_room_for_the_new_one(kept: Path) -> None:
     folder = Path(shutil.copytree(kept, "copy"))
-    (folder / "stale").write_text("")
+    (folder / "tables" / "stale.parquet").write_text("")
 
     assert dexsim("run", "tiny.yaml", "--out", "copy", "--until", "1 s", "--no-report").exit_code == 0
-    assert not (folder / "stale").exists()
+    assert not (folder / "tables" / "stale.parquet").exists()
 
 
 def test_a_folder_that_holds_something_else_is_left_alone() -> None:

@@ -124,7 +124,7 @@ def test_funds_are_a_sum_or_a_mapping(value: object) -> None:
     [
         ("5 USDC + 6 USDC", "each asset once"),
         ({"USDC": "5 BTC"}, "an amount of USDC"),
-        ("-5 USDC", "0 or more"),
+        ("-5 USDC", "above 0"),
         ("5", "with its unit"),
     ],
 )
