@@ -9,6 +9,7 @@ from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
 from system.model.order import BUY, FILLED, LIVE, OPEN, PENDING, TERMINAL
+from system.model.units import ppm_ceil
 
 _STEP = {PENDING: 0, OPEN: 1} | dict.fromkeys(TERMINAL, 2)
 
@@ -18,6 +19,7 @@ def check(state: State) -> Found:
     """Open orders do not cross, an order's quantities agree with its status, and no order comes back to life.
 
     The best bid of a market is below its best ask: two orders that cross should have been matched.
+    An order has paid the fee on all that it traded, rounded up once.
     In the end the whole history is read: an order goes from PENDING to OPEN to one final status,
     and never back.
     Source: price-time priority (rule CONS-010); FIX OrdStatus (39).
@@ -28,6 +30,9 @@ def check(state: State) -> Found:
     for row in limit_orders(state):
         looked_at += 1
         status = row["status"]
+        fee = ppm_ceil(row["cum_notional"], state.specs[row["symbol"]].fee_ppm)
+        if row["fee_paid"] != fee:
+            yield Violation(named(row), f"fee of {fee}", str(row["fee_paid"]), abs(row["fee_paid"] - fee))
         if status in LIVE:
             if row["leaves_e8"] <= 0:
                 yield Violation(named(row), "leaves above 0", str(row["leaves_e8"]))

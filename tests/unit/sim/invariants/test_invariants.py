@@ -107,6 +107,7 @@ NOW: list[tuple[str, Break]] = [
     ("books_agree", order(2, limit_price_e6=60_000_000_000)),
     ("books_agree", order(2, leaves_e8=0)),
     ("books_agree", order(1, cum_qty_e8=99_999)),
+    ("books_agree", order(1, fee_paid=1)),
 ]
 # at the end: a sabotage of what the history, the lake or the chain says, before or after it ends
 BEFORE_END: list[tuple[str, Break]] = [
