@@ -41,12 +41,13 @@ USDC = frozenset(
 SHORT = {"signature": 20, "raw": 20, "tx_hash": 20, "head": 20, "prev_hash": 20}
 
 
-def dexsim(*words: str, hash_seed: str = "0") -> str:
+def dexsim(*words: str, cwd: Path = ROOT, hash_seed: str = "0") -> str:
     """Return what the command prints on a terminal of a fixed width."""
+    terminal = {"COLUMNS": str(WIDTH), "NO_COLOR": "1"}
     said = subprocess.run(
         [sys.executable, "-c", "from sim.cli import main; main()", *words],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(WIDTH), "NO_COLOR": "1", "PYTHONHASHSEED": hash_seed},
+        cwd=cwd,
+        env={**os.environ, **terminal, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -368,12 +369,12 @@ def on_chain(story: Story) -> str:
 
 def parting(story: Story) -> str:
     """Where a run parts from another one with a slower pipe."""
-    other = story.folder.with_name("other")
+    home = story.folder.parents[1]
     slower = "links.pipe -> commands={median: 9 ms, p99: 30 ms}"
-    dexsim("run", SCENARIO, "--out", str(other), "--no-report", "--set", slower)
-    said = dexsim("compare", str(story.folder), str(other))
-    said = said[said.index("The first event") :].replace(str(story.folder), "runs/a")
-    return said.replace(str(other), "runs/b")
+    dexsim("run", str(ROOT / SCENARIO), "--out", "runs/b", "--no-report", "--set", slower, cwd=home)
+    # named as a reader names them: how wide a column is depends on the names of the folders
+    said = dexsim("compare", "runs/a", "runs/b", cwd=home)
+    return said[said.index("The first event") :]
 
 
 SHOWN: dict[str, Callable[[Story], str]] = {

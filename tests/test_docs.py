@@ -44,7 +44,7 @@ def text_of(page: str) -> str:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
-    return Story(tmp_path_factory.mktemp("runs") / "smoke")
+    return Story(tmp_path_factory.mktemp("docs") / "runs" / "a")
 
 
 # --- what is shown
