@@ -29,7 +29,7 @@ class Holding(msgspec.Struct, frozen=True):
     @property
     def maintenance(self) -> Fraction:
         """Maintenance margin at the mark in uUSDC."""
-        return abs(self.value) * self.mm_ppm / PPM
+        return Fraction(abs(self.value) * self.mm_ppm, PPM)
 
 
 class CrossAccount(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ def cross_liquidation_price_e6(account: CrossAccount, symbol: str) -> int:
     one = account.holding(symbol)
     rest = account.equity - one.value - (account.maintenance - one.maintenance)
     slope = Fraction(abs(one.size_e8) * one.mm_ppm, PPM) - one.size_e8
-    edge = rest * QTY_SCALE / slope
+    edge = Fraction(rest * QTY_SCALE, slope)
     return max(0, -(-edge.numerator // edge.denominator) if one.size_e8 > 0 else int(edge // 1))
 
 
@@ -78,6 +78,6 @@ def bankruptcy_quote(account: CrossAccount, symbol: str, delta_e8: int) -> int:
     """
     one = account.holding(symbol)
     notional = Fraction(delta_e8 * one.mark_e6, QTY_SCALE)
-    share = abs(notional) * one.mm_ppm / PPM / account.maintenance
+    share = Fraction(abs(notional) * one.mm_ppm, PPM * account.maintenance)
     due = -notional - account.equity * share
     return -(-due.numerator // due.denominator)

@@ -46,7 +46,7 @@ def score(one: Candidate, mark_e6: int) -> Fraction:
     profit = equity - one.margin * QTY_SCALE
     share = Fraction(profit, max(1, abs(one.cost)) * QTY_SCALE)
     leverage = Fraction(value, equity)
-    return share * leverage if profit > 0 else share / leverage
+    return share * leverage if profit > 0 else Fraction(share, leverage)
 
 
 def can_close_at(one: Candidate, price_e6: int) -> bool:

@@ -21,10 +21,10 @@ def fillable_price(
     share of the maintenance margin when bankrupt.
     """
     one = account.holding(symbol)
-    health = account.equity / account.maintenance
+    health = Fraction(account.equity, account.maintenance)
     share = min(Fraction(1), max(Fraction(0), Fraction(adjustment_ppm, PPM) * (1 - health)))
     spread = share * Fraction(spread_to_maintenance_ppm, PPM) * one.maintenance
-    return (one.value - spread) * QTY_SCALE / one.size_e8
+    return Fraction((one.value - spread) * QTY_SCALE, one.size_e8)
 
 
 class Dydx(msgspec.Struct, frozen=True):
@@ -59,7 +59,8 @@ class Dydx(msgspec.Struct, frozen=True):
         is_long = case.size_e8 > 0
         holding = Holding("", case.size_e8, case.mark_e6, case.terms.mm_ppm)
         account = CrossAccount(case.margin - case.cost, (holding,))
-        exact = fillable_price(account, "", self.adjustment_ppm, self.spread_ppm) / tick
+        price = fillable_price(account, "", self.adjustment_ppm, self.spread_ppm)
+        exact = Fraction(price, tick)
         worst = fund_limit_price_e6(case.bankruptcy_e6, case.held_e8, case.fund, is_long, tick)
         if is_long:
             return max(worst, -(-exact.numerator // exact.denominator) * tick)
