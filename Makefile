@@ -41,8 +41,12 @@ demo: setup ## one scenario on memory and on moto with Anvil, compared, with a r
 	@$(SAY) '4/4  The report'
 	@$(BIN)/dexsim report runs/demo/memory
 
+.PHONY: compiled
+compiled: setup ## machine code of the modules that an order meets; runs take two thirds of the time
+	@$(BIN)/python -m sim.compiled
+
 .PHONY: test
-test: setup check test-contracts ## set up, check, and run the whole suite
+test: setup check compiled test-contracts ## set up, check, and run the whole suite
 	@$(SAY) 'Running the tests'
 	@$(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --ignore tests/test_house.py || \
 	  { code=$$?; [ $$code = 5 ] && [ -z "$$(git ls-files 'tests/**/test_*.py')" ] && echo 'No other tests yet.' || exit $$code; }
@@ -89,11 +93,11 @@ setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contrac
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'Everything is installed; the command is $(BIN)/dexsim',:)
 
 .PHONY: test-deep
-test-deep: setup check test-contracts ## everything that takes minutes: many seeds, many examples
+test-deep: setup check compiled test-contracts ## everything that takes minutes: many seeds, many examples
 	@DEXSIM_EXAMPLES=deep $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile -m ''
 
 .PHONY: bench
-bench: setup ## benchmarks against the committed baselines (BENCH=--quick for fewer orders)
+bench: setup compiled ## benchmarks against the committed baselines (BENCH=--quick for fewer orders)
 	@$(BIN)/python benchmarks/run.py --check $(BENCH)
 
 .PHONY: golden

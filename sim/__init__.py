@@ -12,6 +12,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from sim.compiled import engage
+
+engage()  # before any module that has a compiled copy is imported
+
 _HOMES = {"Scenario": "sim.scenario.schema", "Run": "sim.report.folder", "run": "sim.run"}
 
 __all__ = ["Run", "Scenario", "run"]

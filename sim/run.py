@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from sim import compiled
 from sim.invariants import INVARIANTS, Judge, Verdict
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
@@ -190,7 +191,8 @@ def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> Run
         interleaving=scenario.interleaving,
         signatures=scenario.signatures,
         commit=_commit(),
-        versions={"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        versions={"python": platform.python_version(), "compiled": compiled.state()}
+        | {name: version(name) for name in PACKAGES},
         started=datetime.fromtimestamp(scenario.start // SECOND_NS, UTC).isoformat(),
         virtual_s=world.timeline.elapsed_ns / SECOND_NS,
         digest=world.history.digest,

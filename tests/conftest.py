@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Tests see the sources, as coverage and patches need; tests/simulation/test_compiled.py compares.
+os.environ.setdefault("DEXSIM_COMPILED", "0")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 # Examples are the same on every machine; `make test-deep` looks further and differently each time.

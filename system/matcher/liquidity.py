@@ -37,7 +37,7 @@ class Rehearsal:
     """Positions as planned fills would leave them; the real ones stay untouched."""
 
     def __init__(self, positions: dict[str, Position], spec: MarketSpec) -> None:
-        self._real = positions
+        self._actual = positions
         self._spec = spec
         self._planned: dict[str, Position] = {}
 
@@ -56,7 +56,7 @@ class Rehearsal:
 
     def _at(self, trader: str) -> Position:
         flat = Position(trader=trader, symbol=self._spec.symbol)
-        return self._planned.get(trader) or self._real.get(trader) or flat
+        return self._planned.get(trader) or self._actual.get(trader) or flat
 
 
 def fills_whole(

@@ -33,8 +33,8 @@ class Clause(NamedTuple):
     value: Any = None
 
 
-NOT_EXISTS = (Clause("PK", "absent"),)
-EXISTS = (Clause("PK", "exists"),)
+NOT_EXISTS: tuple[Clause, ...] = (Clause("PK", "absent"),)
+EXISTS: tuple[Clause, ...] = (Clause("PK", "exists"),)
 
 
 class Put(NamedTuple):

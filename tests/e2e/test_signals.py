@@ -25,7 +25,7 @@ def children(pid: int) -> list[int]:
 
 
 def stopped_by(wanted: signal.Signals, home: Path) -> tuple[Said, int]:
-    """Stop a run that would take minutes as soon as it has its chain; return what it said, and the chain's pid."""
+    """Stop a long run as soon as it has its chain; return what it said, and the chain's pid."""
     write_scenario(home)
     words = ["run", "brief.yaml", "--chain", "anvil", "--until", "10 h", "--out", "mine"]
     with subprocess.Popen(
