@@ -200,6 +200,7 @@ def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> Run
         unsettled=unsettled,
         undrained=undrained,
         thresholds=thresholds,
+        faults=dict(world.grounds.times),
         counts=counts,
         latency_ms={name: _quantiles(meter, name) for name in meter.samples if meter.samples[name]},
         timings={phase: round(seconds, 3) for phase, seconds in timings.seconds.items()},

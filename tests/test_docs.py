@@ -20,6 +20,7 @@ from sim.cli.look import KIND_TEXTS
 from sim.cli.main import app
 from sim.kernel.template.stack import load_template
 from sim.report.record import RunRecord
+from sim.scenario.schema import Scenario
 from system.matcher.commit import ROOM
 from system.matcher.steps import EndReason
 from system.metrics import histogram
@@ -242,7 +243,9 @@ def test_what_is_not_there_yet_is_not_there() -> None:
         "**Withdrawals.**" not in missing
     )
     assert (list(KIND_TEXTS["presets"]()) == ["none"]) == ("**Funding.**" in missing)
-    assert (not KIND_TEXTS["faults"]()) == ("**Faults" in missing)
+    assert ("**Events" in missing) == (
+        Scenario.model_json_schema()["properties"]["events"].get("maxItems") == 0
+    )
     assert ("liquidationAlert" not in code) == ("**Liquidation.**" in missing)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from sim.agents import KINDS
 from sim.cli.exits import Exit, err, escape, fail, out
 from sim.cli.scenarios import load, shipped
+from sim.faults import FAULTS
 from sim.invariants import INVARIANTS
 from sim.report.hops import HOPS
 from sim.scenario.links import LINKS
@@ -150,7 +151,7 @@ KIND_TEXTS: dict[str, Callable[[], Texts]] = {
     "links": _links,
     "invariants": lambda: {name: rule.about for name, rule in INVARIANTS.items()},
     "measures": _measures,
-    "faults": dict,
+    "faults": lambda: _classes(FAULTS, "fault"),
     "backends": _backends,
     "chains": _chains,
     "presets": _presets,

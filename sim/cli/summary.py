@@ -31,6 +31,8 @@ def print_summary(record: RunRecord) -> None:
     tables = [counts_table(record.counts), latency_table(record), invariants_table(record)]
     if record.thresholds:
         tables.append(thresholds_table(record))
+    if record.faults:
+        tables.append(faults_table(record))
     for table in tables:
         out.print()
         out.print(Padding(table, (0, 0, 0, 2), expand=False))
@@ -84,6 +86,14 @@ def thresholds_table(record: RunRecord) -> Table:
     for text, result in record.thresholds.items():
         mark = "[green]✓ held[/]" if result.held else "[bold red]✗ missed[/]"
         table.add_row(escape(text), mark, escape(result.was))
+    return table
+
+
+def faults_table(record: RunRecord) -> Table:
+    """Return every fault with how often it struck; one that never did tested nothing."""
+    table = _table("fault", "struck", title="Faults")
+    for name, times in record.faults.items():
+        table.add_row(escape(name), f"{times:,} times" if times else "[yellow]? never[/]")
     return table
 
 

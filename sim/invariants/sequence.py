@@ -17,44 +17,84 @@ from system.model import keys
 def check(state: State) -> Found:
     """Trade numbers of a market are 1, 2, 3, ... in the table and on the channel, and so are its messages.
 
-    A client that sees 7 after 5 must know that it missed something, and only then. Mark prices
-    have the oracle's clock as their number and are not counted.
+    A client that sees 7 after 5 must know that it missed something, and only then. So a channel may
+    have a hole, or say something again, at its first message after a fault of the matcher that the
+    history tells of: what it had committed and not published died with it, what it had published
+    and got no answer for is sent once more. Mark prices have the oracle's clock as their number and
+    are not counted.
     Source: rule CONS-011; sequence numbers as in FIX MsgSeqNum (34).
     """
     if state.history is None:
         raise LookupError("there is no history to read")
-    looked_at = 0
     numbers: dict[str, list[int]] = defaultdict(list)
     for row in state.items(keys.TRADES):
-        numbers[row["symbol"]].append(row["trade_no"])
-    for symbol, given in sorted(numbers.items()):
-        looked_at += len(given)
+        numbers["market." + row["symbol"]].append(row["trade_no"])
+    in_table = yield from _in_table(numbers)
+    channels = _Channels()
+    told = yield from channels.read(state.history)
+    for channel in sorted({*numbers, *channels.names()}):
+        rows, printed = len(numbers[channel]), channels.last[channel, "trade_no"]
+        if printed != rows and not channels.excused(channel, "trade_no"):
+            yield Violation(f"{channel}: last trade printed", str(rows), str(printed))
+    return in_table + told
+
+
+def _in_table(numbers: dict[str, list[int]]) -> Found:
+    for channel, given in sorted(numbers.items()):
         for place, number in enumerate(sorted(given), start=1):
             if number != place:
-                yield Violation(f"{symbol}: Trades", f"trade_no {place}", str(number))
+                yield Violation(
+                    f"{channel.removeprefix('market.')}: Trades", f"trade_no {place}", str(number)
+                )
                 break
-    messages: dict[str, int] = defaultdict(int)
-    prints: dict[str, int] = defaultdict(int)
-    for at_ns, message in _book_messages(state.history):
-        looked_at += 1
+    return sum(map(len, numbers.values()))
+
+
+class _Channels:
+    """The last number of each count on each market channel, and what a fault of the matcher excuses."""
+
+    def __init__(self) -> None:
+        self.last: dict[tuple[str, str], int] = defaultdict(int)
+        self._faults = 0
+        self._seen: dict[tuple[str, str], int] = defaultdict(int)  # faults when a count last went on
+
+    def names(self) -> set[str]:
+        return {channel for channel, _ in self.last}
+
+    def excused(self, channel: str, count: str) -> bool:
+        """Tell whether the matcher has failed since this count last went on."""
+        return self._seen[channel, count] != self._faults
+
+    def read(self, history: HistoryReader) -> Found:
+        looked_at = 0
+        for at_ns, message in _book_messages(history):
+            if message is None:
+                self._faults += 1
+                continue
+            looked_at += 1
+            yield from self._hear(at_ns, message)
+        return looked_at
+
+    def _hear(self, at_ns: int, message: dict[str, Any]) -> Iterator[Violation]:
         channel = message["channel"]
-        counted = [("seq", messages, message["seq"])]
+        counted = [("seq", message["seq"])]
         if message["kind"] == "trade":
-            counted.append(("trade_no", prints, int(message["data"]["trade_no"])))
-        for name, last, number in counted:
-            if number != last[channel] + 1:
-                yield Violation(f"{channel} at {at_ns} ns", f"{name} {last[channel] + 1}", str(number))
-            last[channel] = number
-    for channel in sorted({"market." + symbol for symbol in numbers} | set(prints)):
-        rows, printed = len(numbers[channel.removeprefix("market.")]), prints[channel]
-        if printed != rows:
-            yield Violation(f"{channel}: last trade printed", str(rows), str(printed))
-    return looked_at
+            counted.append(("trade_no", int(message["data"]["trade_no"])))
+        for count, number in counted:
+            expected = self.last[channel, count] + 1
+            if number != expected and not self.excused(channel, count):
+                yield Violation(f"{channel} at {at_ns} ns", f"{count} {expected}", str(number))
+            if number >= expected:
+                self.last[channel, count], self._seen[channel, count] = number, self._faults
 
 
-def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Iterate what the matchers published on market channels, with its virtual time."""
-    for _, event in history.of_kind("publish"):
+def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Iterate what the matchers published on market channels, with its virtual time; None is a fault."""
+    for _, event in history.of_kind("publish", "fault"):
+        if event["e"] == "fault":
+            if event.get("function") == "matcher":
+                yield event["t"], None
+            continue
         for message in event["m"]:
             if message["channel"].startswith("market.") and message["kind"] != "markPrice":
                 yield event["t"], message

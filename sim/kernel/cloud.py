@@ -17,7 +17,7 @@ from sim.kernel.history import HistoryWriter
 from sim.kernel.links import Links
 from sim.kernel.meter import Meter
 from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
-from sim.kernel.plumbing import Event, Failed, Finish, Pipe, QueueReader, StreamReader
+from sim.kernel.plumbing import Event, Failed, Finish, Invoke, Pipe, QueueReader, StreamReader
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
 from system.config import Config
@@ -106,8 +106,9 @@ class Cloud:
                 self.links["pipe -> commands"],
                 self.timeline,
             )
+            deliver = self.road("pipe -> commands", carrier.deliver)
             self._read_stream(
-                pipe.logical_id, pipe.source_table, pipe.batch_size, "stream -> pipe", 0, carrier.deliver
+                pipe.logical_id, pipe.source_table, pipe.batch_size, "stream -> pipe", 0, deliver
             )
         self._subscribers = [self.functions[sub.function] for sub in template.subscriptions()]
 
@@ -135,7 +136,7 @@ class Cloud:
             delay,
             self.timeline,
             self.backend,
-            invoke,
+            self.road("commands -> matcher", invoke),
         )
         self._queue_readers[mapping.source_queue] = reader
         self.parts.append(reader)
@@ -149,11 +150,16 @@ class Cloud:
         window_ns: int,
         deliver: Callable[[Event, Finish], None],
     ) -> None:
+        carry = self.road(hop, deliver)
         reader = StreamReader(
-            name, table, batch, self.links[hop], window_ns, self.timeline, self.backend, deliver
+            name, table, batch, self.links[hop], window_ns, self.timeline, self.backend, carry
         )
         self._on_insert.setdefault(table, []).append(reader.wake)
         self.parts.append(reader)
+
+    def road(self, _hop: str, carry: Invoke) -> Invoke:
+        """Return the way over a hop; here nothing stands on it."""
+        return carry
 
     def _function(self, name: str) -> Function:
         """Make a function with ports and memory of its own."""
@@ -202,7 +208,7 @@ class Cloud:
 
     def _start_scheduled(self, schedule: Any, event: Event) -> None:
         if schedule.function:
-            self.invoke(self.functions[schedule.function], event, _ignore)
+            self.tell(self.functions[schedule.function], event)
             return
         delay_ns = self.template.queue(schedule.queue).delay_s * NS
         self.timeline.after(delay_ns, self._deliver_delayed, schedule.queue, orjson.dumps(event).decode())
@@ -272,9 +278,11 @@ class Cloud:
                     }
                 ]
             }
-            self.timeline.after(
-                self.links["updates -> fan_out"].draw(), self.invoke, function, event, _ignore
-            )
+            self.timeline.after(self.links["updates -> fan_out"].draw(), self.tell, function, event)
+
+    def tell(self, function: Function, event: Event) -> None:
+        """Invoke a function that nobody waits for."""
+        self.invoke(function, event, _ignore)
 
     def post(self, connection_id: str, data: bytes) -> bool:
         """API Gateway's post-to-connection (the sockets port)."""

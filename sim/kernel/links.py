@@ -33,8 +33,11 @@ class Links:
             self._samplers[name] = sampler
         return sampler
 
-    def _delay(self, name: str) -> Delay:
+    def hop(self, name: str) -> str:
+        """Return the hop that a sampler belongs to, "" for work that takes no time."""
         function = name.removeprefix("work of ")
-        if function == name:
-            return self._delays[name]
-        return self._delays[WORK[function]] if function in WORK else Delay(0, 0)
+        return name if function == name else WORK.get(function, "")
+
+    def _delay(self, name: str) -> Delay:
+        hop = self.hop(name)
+        return self._delays[hop] if hop else Delay(0, 0)

@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, mo
 from ruamel.yaml import YAML
 
 from sim.agents import KINDS, Agent
+from sim.faults import FAULTS, Fault
 from sim.kernel.dice import Delay
 from sim.scenario.links import LINKS
 from sim.scenario.loader import Document, read_file, read_text
@@ -24,6 +25,7 @@ from sim.scenario.part import Misfit, Part, suggest
 from sim.scenario.thresholds import ThresholdField
 from sim.scenario.troubles import troubles_of
 from sim.scenario.units import (
+    DURATION,
     SECOND_NS,
     Amount,
     AssetAmount,
@@ -43,6 +45,7 @@ from system.model.units import PPM, QTY_SCALE
 
 if TYPE_CHECKING:
     AnyAgent = Agent
+    AnyFault = Fault
     AnyProcess = PriceProcess
 else:
 
@@ -51,6 +54,7 @@ else:
         return Annotated[Union[classes], Field(discriminator=tag)] if len(classes) > 1 else classes[0]  # noqa: UP007
 
     AnyAgent = _one_of(KINDS, "kind")
+    AnyFault = _one_of(FAULTS, "fault")
     AnyProcess = _one_of(PROCESSES, "process")
 
 SIGNATURES = ("real", "sampled", "off")
@@ -253,7 +257,7 @@ class Scenario(Part):
     """Groups of traders."""
     events: Annotated[tuple[Any, ...], *_none_yet("event")] = ()
     """What happens to the world at a given time."""
-    faults: Annotated[tuple[Any, ...], *_none_yet("fault")] = ()
+    faults: tuple[AnyFault, ...] = ()
     """What breaks, when and how often."""
     expect: Expect = Expect()
     """What must hold for the run to pass."""
@@ -325,6 +329,12 @@ class Scenario(Part):
             if market.underlying not in self.prices:
                 remedy = f"add `prices: {{{market.underlying}: {{process: gbm, start: 60_000 USDC}}}}`"
                 raise Misfit(("prices",), f"`{market.symbol}` needs the price of {market.underlying}", remedy)
+        for index, fault in enumerate(self.faults):
+            begin = fault.during[0] if fault.during is not None else fault.at or 0
+            if begin >= self.duration:
+                where = ("faults", index, "at" if fault.at is not None else "during")
+                was = f"expected an instant before the end, {DURATION.format(self.duration)}"
+                raise Misfit(where, f"{was}, was `{DURATION.format(begin)}`", "let it begin earlier")
         groups: dict[str, int] = {}
         for index, agent in enumerate(self.agents):
             if agent.group in groups:

@@ -13,11 +13,14 @@ import orjson
 
 from sim.client.desk import Desk
 from sim.client.requests import Requests, Signing
+from sim.faults import Grounds
 from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
 from sim.kernel.cloud import Cloud, Door, Outside
 from sim.kernel.dice import Dice
+from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
 from sim.kernel.history import HistoryReader, HistoryWriter
+from sim.kernel.interference import ShiftedLinks
 from sim.kernel.links import Links
 from sim.kernel.template.stack import Template, load_template
 from sim.kernel.timeline import Timeline
@@ -56,6 +59,7 @@ class World:
         self.chain: ChainWorld = open_chain(
             scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures == "real"
         )
+        self.grounds = Grounds(self.timeline, history, self.dice, self.chain, scenario.duration)
         self.backend: Backend | None = None
         try:
             self.backend = open_backend(scenario.backend, self.template, self.timeline)
@@ -85,24 +89,34 @@ class World:
             scenario.start,
             timeline.now_ns,
         )
-        self.cloud = Cloud(
-            self.template,
-            backend,
-            timeline,
-            self.history,
-            Links(self.dice, scenario.delays()),
-            Outside(
-                self.prices,
-                self.chain.chain(),
-                config,
-                lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
-            ),
+        outside = Outside(
+            self.prices,
+            self.chain.chain(),
+            config,
+            lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
         )
-        self.door = Door(self.cloud)
+        self._connect(backend, outside)
         self._open()
         signing = Signing(scenario.signatures, typed_data.domain_separator(domain))
         for wallet in wallets:
             self._seat(wallet, signing)
+
+    def _connect(self, backend: Backend, outside: Outside) -> None:
+        """Build the cloud and its door; the one in which faults happen only for a scenario with faults."""
+        scenario, timeline, history = self.scenario, self.timeline, self.history
+        grounds = self.grounds
+        if not scenario.faults:
+            links = Links(self.dice, scenario.delays())
+            self.cloud = Cloud(self.template, backend, timeline, history, links, outside)
+            self.door = Door(self.cloud)
+            return
+        grounds.install(scenario.faults)
+        links = ShiftedLinks(self.dice, scenario.delays(), grounds.interference)
+        cloud = DisturbedCloud(
+            self.template, backend, timeline, history, links, outside, grounds.interference
+        )
+        self.cloud = grounds.cloud = cloud
+        self.door = DisturbedDoor(cloud)
 
     def _deposit(self, wallets: list[Wallet]) -> None:
         """Every wallet deposits on chain, and enough blocks follow for the indexer to believe it."""

@@ -21,11 +21,12 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def test_the_example_scenario_loads() -> None:
-    (text,) = blocks("scenario-files.md", "yaml")
+    text, faults = blocks("scenario-files.md", "yaml")
 
-    scenario = Scenario.parse(text)
+    scenario = Scenario.parse(text + faults)
 
     assert len(scenario.wallets()) == 12
+    assert [fault.label for fault in scenario.faults] == ["crash", "duplicate"]
 
 
 def test_every_field_kind_and_process_is_documented() -> None:

@@ -1,0 +1,109 @@
+"""Faults: each strikes where it says, everything holds all the same, and without one nothing changes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sim.faults import FAULTS
+from sim.run import run
+from sim.scenario.schema import Scenario
+from tests.simulation.scenes import small
+
+STRIKES: dict[str, tuple[str, ...]] = {
+    "crash": (
+        "{fault: crash, target: matcher, at: 2 s, before: store.commit}",
+        "{fault: crash, target: matcher, at: 2 s, after: store.commit, down: 2 s}",
+        "{fault: crash, target: api, at: 2 s, after: store.commit}",
+        "{fault: crash, target: settle, at: 0 s, before: chain.send}",
+        "{fault: crash, target: matcher, at: 4 s}",
+    ),
+    "duplicate": (
+        "{fault: duplicate, target: commands -> matcher, probability: 30 %}",
+        "{fault: duplicate, target: stream -> pipe, probability: 30 %}",
+        "{fault: duplicate, target: stream -> archive}",
+        "{fault: duplicate, target: stream -> settlement}",
+        "{fault: duplicate, target: updates -> fan_out, probability: 30 %}",
+        "{fault: duplicate, target: fan_out -> client, probability: 30 %}",
+        "{fault: duplicate, target: client -> api, probability: 30 %}",
+        "{fault: duplicate, target: api -> client, probability: 30 %}",
+        "{fault: duplicate, target: schedule -> job}",
+    ),
+    "throttle": (
+        "{fault: throttle, during: [1 s, 6 s], probability: 3 %}",
+        "{fault: throttle, target: settle, call: 'chain.*', at: 0 s}",
+    ),
+    "timeout": (
+        "{fault: timeout, during: [1 s, 6 s], probability: 3 %}",
+        "{fault: timeout, target: settle, call: chain.send, at: 0 s}",
+        "{fault: timeout, target: matcher, call: topic.publish, during: [1 s, 6 s], probability: 30 %}",
+    ),
+}
+"""What each kind is tried with: every line must strike, and break nothing."""
+
+ROOT = Path(__file__).parents[2]
+
+LATE = ("settle", "archive")
+"""Works on batches of ten seconds, so ten seconds of trading are too short to meet it."""
+
+LINES = [(kind, line) for kind, lines in STRIKES.items() for line in lines]
+
+
+def with_faults(seed: int, *lines: str, more: tuple[str, ...] = ()) -> Scenario:
+    return small(seed, f"faults=[{', '.join(lines)}]", *more)
+
+
+def test_every_kind_is_tried() -> None:
+    assert set(STRIKES) == {kind.model_fields["fault"].annotation.__args__[0] for kind in FAULTS}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("kind", "line"), LINES, ids=[line for _, line in LINES])
+def test_a_fault_strikes_and_breaks_nothing(kind: str, line: str) -> None:
+    longer = ("duration=70 s",) if any(word in line for word in LATE) else ()
+    record = run(with_faults(1, line, more=longer), look_every_ns=2 * 10**9).record
+
+    [(_, times)] = record.faults.items()
+    assert times > 0, "it never struck"
+    assert record.failures == []
+    assert record.counts["fills"] > 0
+
+
+def test_a_fault_that_cannot_strike_changes_nothing() -> None:
+    """The cloud in which faults can happen makes the history of the plain one, line for line."""
+    never = "{fault: throttle, target: daily_rollup, call: chain.send}"
+
+    plain, disturbed = run(small(1)).record, run(with_faults(1, never)).record
+
+    assert disturbed.faults == {"throttle": 0}
+    assert disturbed.digest == plain.digest
+    assert disturbed.counts == plain.counts
+
+
+def test_a_fault_is_counted_and_told_in_the_history() -> None:
+    result = run(with_faults(1, "{fault: throttle, during: [1 s, 6 s], probability: 5 %}"))
+
+    assert result.record.faults["throttle"] > 1
+
+
+def test_the_example_of_the_document_strikes_and_breaks_nothing() -> None:
+    text = (ROOT / "docs" / "adding-a-fault.md").read_text(encoding="utf-8")
+    source = text.partition("```python\n")[2].partition("```")[0]
+    module: dict[str, Any] = {"__name__": "fault_of_the_document"}
+    exec(source.replace("from __future__ import annotations\n", ""), module)
+    fault = module["SlowLake"].model_validate({"fault": "slow_lake", "at": "0 s"})
+
+    record = run(small(1, "duration=40 s").model_copy(update={"faults": (fault,)})).record
+
+    assert len(source.splitlines()) < 40
+    assert record.faults == {"slow_lake": 1}
+    assert record.failures == []
+
+
+def test_two_faults_of_one_kind_are_counted_apart() -> None:
+    lines = (
+        "{fault: crash, target: matcher, at: 2 s, before: store.commit}",
+        "{fault: crash, target: api, at: 2 s, before: store.commit}",
+    )
+    record: Any = run(with_faults(1, *lines)).record
+
+    assert record.faults == {"crash": 1, "crash-2": 1}
