@@ -49,3 +49,31 @@ def fee_step(cumulative_notional: int, paid: int, fee_ppm: int) -> int:
     never exceeds what was reserved for the whole order. Rule: FEES-001.
     """
     return ppm_ceil(cumulative_notional, fee_ppm) - paid
+
+
+def div_trunc(numerator: int, denominator: int) -> int:
+    """Divide rounding toward zero, so that -x gives minus what x gives; the denominator is above 0.
+
+    >>> div_trunc(7, 2), div_trunc(-7, 2)
+    (3, -3)
+    """
+    return numerator // denominator if numerator >= 0 else -(-numerator // denominator)
+
+
+def div_half_even(numerator: int, denominator: int) -> int:
+    """Divide rounding to the nearest whole number, ties to the even one; the denominator is above 0.
+
+    >>> div_half_even(5, 2), div_half_even(7, 2), div_half_even(-5, 2)
+    (2, 4, -2)
+    """
+    down, rest = divmod(numerator, denominator)
+    return down + (2 * rest > denominator or (2 * rest == denominator and down % 2 == 1))
+
+
+def to_tick(numerator: int, tick: int, denominator: int = 1) -> int:
+    """Return a price (or the fraction of one) as the nearest multiple of the tick, ties to the even one.
+
+    >>> to_tick(60_066_666_650, 100), to_tick(108_120_000_000_000, 100, 1_800)
+    (60066666600, 60066666700)
+    """
+    return div_half_even(numerator, tick * denominator) * tick

@@ -11,6 +11,7 @@ from functools import lru_cache
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Order, Side
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
+from system.risk.bands import price_range
 from system.risk.positions import margin_step
 
 USDC = "USDC"
@@ -79,10 +80,7 @@ def band(reference_price_e6: int, band_ppm: int, tick_e6: int) -> tuple[int, int
     >>> band(60_000_050_000, 50_000, 100_000)
     (57000100000, 63000000000)
     """
-    width = PPM - band_ppm
-    lower = -(-reference_price_e6 * width // (PPM * tick_e6)) * tick_e6
-    upper = reference_price_e6 * (PPM + band_ppm) // (PPM * tick_e6) * tick_e6
-    return lower, upper
+    return price_range(reference_price_e6, PPM - band_ppm, PPM + band_ppm, tick_e6)
 
 
 def fee_ceil(notional: int, fee_ppm: int) -> int:

@@ -25,6 +25,15 @@ def units(value: Any, decimals: int) -> int:
     return int(scaled)
 
 
+def whole(value: Any) -> int:
+    """Return a number that must be a whole one.
+
+    >>> whole("-1001999")
+    -1001999
+    """
+    return units(value, 0)
+
+
 def decimal(whole: int, decimals: int) -> Fraction:
     """Return an integer in units of 10**-decimals as the number that it stands for."""
     return Fraction(whole, 10**decimals)
