@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from system.model.units import QTY_SCALE
+from system.risk.insurance import Fund, receive, share_deficit
 
 DELTA_SCALE = 10**14  # size_e8 * per_unit_e12 in uUSDC
 
@@ -25,25 +26,29 @@ class Holding(NamedTuple):
 
 
 class Move(NamedTuple):
-    """What one position gets (+) or pays (-). `cash` = margin_delta - cost_delta; both are to be added."""
+    """What one position gets (+) or pays (-). Margin and cost change by the two deltas."""
 
     trader: str
     owed: int  # by the rule, before any shortfall
-    cash: int  # what moved
+    cash: int  # what moved: margin_delta - cost_delta
     margin_delta: int
-    cost_delta: int  # unrealised profit that was realised to pay; above 0 or 0
+    cost_delta: int  # unrealised profit that was realised to pay; never below 0
 
 
 class Applied(NamedTuple):
-    """A tick's bookings: every move, the fund's and the clearing account's, which sum to zero."""
+    """A tick's bookings.
+
+    Margins, the fund less its bad debt, and the clearing account change by amounts that sum to zero.
+    """
 
     moves: list[Move]
-    insurance_delta: int
+    fund: Fund
     clearing_delta: int
     dust: int  # of the rule's roundings, before any shortfall
     unpaid: int  # what payers could not pay
     from_insurance: int
     haircut: int  # what receivers did not get
+    written_off: int  # bad debt, where haircuts are off
 
 
 def funding_delta(size_e8: int, per_unit_e12: int) -> int:
@@ -60,46 +65,48 @@ def residual(deltas: Sequence[int]) -> int:
     return -sum(deltas)
 
 
-def cover(missing: int, available: int) -> tuple[int, int]:
-    """Split a shortfall into what the insurance fund pays and what is left for the receivers."""
-    fund = min(missing, max(0, available))
-    return fund, missing - fund
+def apply_funding(
+    holdings: Sequence[Holding],
+    per_unit_e12: int,
+    mark_e6: int,
+    fund: Fund,
+    allowance: int,
+    *,
+    haircuts: bool = True,
+) -> Applied:
+    """Compute a tick's bookings for all positions of a market, in the given order; none is touched.
 
-
-def apply_funding(holdings: Sequence[Holding], per_unit_e12: int, mark_e6: int, insurance: int) -> Applied:
-    """Compute a tick's bookings for all positions of a market, in the given order.
-
-    `insurance` is what the fund may pay in this event. Positions are not touched.
+    `allowance` is what the fund may pay in this event.
     """
     owed = [funding_delta(one.size_e8, per_unit_e12) for one in holdings]
-    payers = {
-        at: _collect(holding, -delta, mark_e6)
-        for at, (holding, delta) in enumerate(zip(holdings, owed, strict=True))
-        if delta < 0
-    }
-    collected = sum(margin + profit for margin, profit in payers.values())
-    due = sum(delta for delta in owed if delta > 0)
-    from_insurance, haircut = cover(max(0, due - collected), insurance)
-    payable = due - haircut
-    moves = []
-    paid_out = 0
-    for at, (holding, delta) in enumerate(zip(holdings, owed, strict=True)):
-        if delta < 0:
-            margin, profit = payers[at]
-            moves.append(Move(holding.trader, delta, -margin - profit, -margin, profit))
-            continue
-        gets = delta * payable // due if haircut else delta
-        paid_out += gets
-        moves.append(Move(holding.trader, delta, gets, gets, 0))
-    realised = sum(move.cost_delta for move in moves)
+    paid = [
+        _collect(one, -delta, mark_e6) if delta < 0 else (0, 0)
+        for one, delta in zip(holdings, owed, strict=True)
+    ]
+    collected = sum(margin + profit for margin, profit in paid)
+    gains = [max(0, delta) for delta in owed]
+    deficit = sum(gains) - collected
+    insurance = haircut = written_off = 0
+    if deficit <= 0:
+        fund = receive(fund, -deficit)
+    else:
+        shared = share_deficit(fund, deficit, gains, allowance, haircuts)
+        fund, insurance, written_off = shared.fund, shared.insurance, shared.written_off
+        haircut = sum(gains) - sum(shared.gains)
+        gains = list(shared.gains)
+    moves = [
+        Move(one.trader, delta, gain - margin - profit, gain - margin, profit)
+        for one, delta, gain, (margin, profit) in zip(holdings, owed, gains, paid, strict=True)
+    ]
     return Applied(
         moves=moves,
-        insurance_delta=collected - paid_out,
-        clearing_delta=-realised,
+        fund=fund,
+        clearing_delta=-sum(profit for _, profit in paid),
         dust=residual(owed),
-        unpaid=-sum(delta for delta in owed if delta < 0) - collected,
-        from_insurance=from_insurance,
-        haircut=due - paid_out,
+        unpaid=-sum(min(0, delta) for delta in owed) - collected,
+        from_insurance=insurance,
+        haircut=haircut,
+        written_off=written_off,
     )
 
 

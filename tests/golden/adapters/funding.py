@@ -7,9 +7,10 @@ from fractions import Fraction
 
 from system.model.units import QTY_SCALE, div_trunc, to_tick
 from system.risk.funding import bitmex, drift, dydx, kraken, perp_v2, vega
-from system.risk.funding.apply import DELTA_SCALE, Holding, apply_funding, cover, funding_delta, residual
+from system.risk.funding.apply import DELTA_SCALE, Holding, apply_funding, funding_delta, residual
 from system.risk.funding.model import bounded, for_active
 from system.risk.funding.premium import impact_premium_e12, ratio_e12, with_interest
+from system.risk.insurance import Fund, share_deficit
 from system.risk.twap import twap
 from tests.golden.adapters import Inputs, Outputs, adapter, unsupported, vectors
 from tests.golden.numbers import decimal, exact, units, whole
@@ -22,9 +23,8 @@ PPM, RATE = 6, 12
 @adapter("rate_interest_only")
 def rate_interest_only(inputs: Inputs) -> Outputs:
     quote, base = units(inputs["quote_rate_per_day"], FINE), units(inputs["base_rate_per_day"], FINE)
-    return {
-        "funding_rate": decimal(bitmex.interest_rate(quote, base, whole(inputs["intervals_per_day"])), FINE)
-    }
+    rate = bitmex.interest_rate(quote, base, whole(inputs["intervals_per_day"]))
+    return {"funding_rate": decimal(rate, FINE)}
 
 
 @adapter("rate_premium_clamp")
@@ -211,8 +211,12 @@ def rate_hourly_over_24_capped(inputs: Inputs) -> Outputs:
 
 @adapter("funding_shortfall")
 def funding_shortfall(inputs: Inputs) -> Outputs:
-    fund, rest = cover(units(inputs["shortfall"], FINE), units(inputs["insurance_balance"], FINE))
-    return {"from_insurance": decimal(fund, FINE), "socialised": decimal(rest, FINE)}
+    shortfall, balance = units(inputs["shortfall"], FINE), units(inputs["insurance_balance"], FINE)
+    shared = share_deficit(Fund(balance), shortfall, [shortfall], allowance=balance)
+    return {
+        "from_insurance": decimal(shared.insurance, FINE),
+        "socialised": decimal(shared.socialised, FINE),
+    }
 
 
 INVERSE = "an inverse contract, paid in the base asset: every market here is quoted and paid in USDC"
@@ -225,7 +229,7 @@ def tick(inputs: Inputs) -> Outputs:
     sizes: list[int] = inputs["sizes_e8"]
     mark_e6 = inputs.get("mark_e6", inputs["index_e6"])
     holdings = [_rich(at, size, mark_e6) for at, size in enumerate(sizes)]
-    applied = apply_funding(holdings, inputs["dF"], mark_e6, insurance=0)
+    applied = apply_funding(holdings, inputs["dF"], mark_e6, Fund(), allowance=0)
     return {"cash_deltas": [move.cash for move in applied.moves], "dust_to_insurance": applied.dust}
 
 
