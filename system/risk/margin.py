@@ -145,6 +145,20 @@ def initial_margin(notional: int, im_ppm: int) -> int:
     return ppm_ceil(notional, im_ppm)
 
 
+def average_entry_e6(size_e8: int, cost: int) -> int:
+    """Return what a unit of an open position cost, rounded down; for display only."""
+    return cost * QTY_SCALE // size_e8
+
+
+def return_ppm(profit: int, margin: int) -> int:
+    """Return a profit as a share of the margin it was made with, in ppm, toward zero; for display only.
+
+    >>> return_ppm(1_800, 3_300)
+    545454
+    """
+    return (profit * PPM // margin) if profit >= 0 else -(-profit * PPM // margin)
+
+
 def realise(cost: int, margin: int, amount: int) -> tuple[int, int]:
     """Move unrealised profit into the margin: (cost, margin) after it. Rule: RISK-037.
 

@@ -100,12 +100,26 @@ def open_interest_im_ppm(im_ppm: int, open_interest: int, lower_cap: int, upper_
     >>> open_interest_im_ppm(200_000, 1_234_567, 1_000_000, 2_000_000)
     387653
     """
+    share, whole = _crowding(open_interest, lower_cap, upper_cap)
+    return min(PPM, im_ppm + max(0, PPM - im_ppm) * share // whole)
+
+
+def open_interest_margin(
+    notional: int, im_ppm: int, open_interest: int, lower_cap: int, upper_cap: int
+) -> int:
+    """Return the initial margin at the exact, unrounded rate of a crowded market, rounded up."""
+    share, whole = _crowding(open_interest, lower_cap, upper_cap)
+    rate = min(PPM * whole, im_ppm * whole + max(0, PPM - im_ppm) * share)
+    return div_ceil(notional * rate, PPM * whole)
+
+
+def _crowding(open_interest: int, lower_cap: int, upper_cap: int) -> tuple[int, int]:
+    """Return how far open interest is from the lower cap to the upper, as a fraction."""
     if upper_cap <= 0 or open_interest <= lower_cap:
-        return min(im_ppm, PPM)
+        return 0, 1
     if open_interest >= upper_cap:
-        return PPM
-    rise = (PPM - im_ppm) * (open_interest - lower_cap) // (upper_cap - lower_cap)
-    return min(PPM, im_ppm + rise)
+        return 1, 1
+    return open_interest - lower_cap, upper_cap - lower_cap
 
 
 def maintenance_fraction_ppm(im_ppm: int, fraction_ppm: int) -> int:
