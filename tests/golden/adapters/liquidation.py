@@ -7,7 +7,6 @@ from fractions import Fraction
 from system.model.position import Position
 from system.model.units import PPM, notional
 from system.risk.cross import CrossAccount, Holding, bankruptcy_quote
-from system.risk.insurance import Fund, share_deficit
 from system.risk.liquidation.adl import Stake, allocate_ranked
 from system.risk.liquidation.close_out import CloseOut, close_out, partial_qty_e8, shortage_qty
 from system.risk.liquidation.dydx import fillable_price
@@ -148,14 +147,6 @@ def allocation(inputs: Inputs) -> Outputs:
         out[f"acct{one['acct']}_closed"] = decimal(qty, 8)
         out[f"acct{one['acct']}_remaining"] = decimal(stake.held_e8 - qty, 8)
     return out
-
-
-@adapter("funding_shortfall")
-def shortfall(inputs: Inputs) -> Outputs:
-    deficit = units(inputs["shortfall"], 6)
-    balance = units(inputs["insurance_balance"], 6)
-    shared = share_deficit(Fund(balance), deficit, [deficit], balance)  # those paid by it gained as much
-    return {"from_insurance": decimal(shared.insurance, 6), "socialised": decimal(shared.socialised, 6)}
 
 
 @vectors("LIQSETTLE-")
