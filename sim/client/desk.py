@@ -107,7 +107,11 @@ class Position:
 
     def cash(self, kind: MarketKind) -> int:
         """Return what this position has added to free USDC so far, fees apart."""
-        return self.realised - (self.margin if kind is MarketKind.PERP else self.cost)
+        if kind is MarketKind.SPOT:
+            return -self.cost
+        if kind is MarketKind.OPTION:  # premiums moved in cash
+            return self.realised - self.cost - self.margin
+        return self.realised - self.margin
 
 
 class Desk:

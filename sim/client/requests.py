@@ -15,8 +15,9 @@ import orjson
 from sim.world.purse import Purse
 from system.config import SAMPLE_EVERY
 from system.model import typed_data
-from system.model.market import MarketKind, MarketSpec
+from system.model.market import MarketSpec
 from system.model.order import BUY, Side, TimeInForce
+from system.model.signing import instrument_id
 from system.model.units import NS
 
 Event = dict[str, Any]
@@ -27,7 +28,6 @@ CANCEL_LIFE_S = 60
 
 _PPM_PER_BPS = 100
 _HEADERS = {"content-type": "application/json", "user-agent": "dexsim"}
-_KIND_CODE = {MarketKind.SPOT: typed_data.KIND_SPOT, MarketKind.PERP: typed_data.KIND_PERP}
 
 
 class Draft(NamedTuple):
@@ -91,10 +91,7 @@ class Requests:
         self._count = 0
         # it signs for the published fee and not a basis point more
         self._max_fee_bps = {symbol: -(-spec.fee_ppm // _PPM_PER_BPS) for symbol, spec in specs.items()}
-        self._instruments = {
-            symbol: typed_data.instrument_hash(_KIND_CODE[spec.kind], symbol)
-            for symbol, spec in specs.items()
-        }
+        self._instruments = {symbol: instrument_id(spec) for symbol, spec in specs.items()}
 
     def order(self, draft: Draft, nonce: int, client_order_id: str, now_ns: int) -> Event:
         """Return POST /orders."""

@@ -32,8 +32,8 @@ class MarketView:
         "_asks",
         "_bids",
         "_depth_seq",
+        "_in_full",
         "_mark_ns",
-        "_spot",
         "_trade_no",
         "last_price_e6",
         "mark_e6",
@@ -42,7 +42,7 @@ class MarketView:
 
     def __init__(self, spec: MarketSpec) -> None:
         self.spec = spec
-        self._spot = spec.kind is MarketKind.SPOT
+        self._in_full = not spec.margined
         self.mark_e6: int | None = None
         self.last_price_e6: int | None = None
         self._bids: Sequence[Sequence[Any]] = ()
@@ -104,14 +104,16 @@ class MarketView:
 
     def hold(self, side: Side, qty_e8: int, price_e6: int, *, resting: bool) -> tuple[str, int]:
         """Return what the exchange will reserve for an order: (asset, units). Public rule HOLD-001."""
-        spec, spot = self.spec, self._spot
-        if spot and side != BUY:
+        spec, in_full = self.spec, self._in_full
+        if in_full and side != BUY:
+            if spec.kind is MarketKind.OPTION:
+                return "USDC", spec.max_payoff_e6 * qty_e8 // QTY_SCALE
             return spec.base, qty_e8
         if side != BUY and not resting and self.mark_e6 is not None:
             # before it is matched a sell is paid for at the far band edge: a better fill costs more margin
             price_e6 = max(price_e6, self.tick_up(self.mark_e6 * (PPM + spec.band_ppm) // PPM))
         worth = price_e6 * qty_e8 // QTY_SCALE
-        margin = worth if spot else -(-worth * spec.im_ppm // PPM)
+        margin = worth if in_full else -(-worth * spec.im_ppm // PPM)
         return "USDC", margin - (-worth * spec.fee_ppm // PPM)
 
     # --- what it hears --------------------------------------------------------------------------

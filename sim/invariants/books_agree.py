@@ -8,10 +8,10 @@ from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
-from system.model.order import BUY, FILLED, LIVE, OPEN, PENDING, TERMINAL
+from system.model.order import BUY, FILLED, LIVE, OPEN, PENDING, TERMINAL, UNTRIGGERED
 from system.model.units import ppm_ceil
 
-_STEP = {PENDING: 0, OPEN: 1} | dict.fromkeys(TERMINAL, 2)
+_STEP = {PENDING: 0, UNTRIGGERED: 0, OPEN: 1} | dict.fromkeys(TERMINAL, 2)
 
 
 @invariant("books_agree")

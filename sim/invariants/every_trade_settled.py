@@ -8,7 +8,7 @@ from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
-from system.model.trade import CONFIRMED
+from system.model.trade import CONFIRMED, LEDGER
 
 
 @invariant("every_trade_settled", at_end_only=True)
@@ -16,7 +16,8 @@ def check(state: State) -> Found:
     """After the drain each trade is CONFIRMED, in exactly one confirmed batch.
 
     A trade that the contract skipped is broken, too: matcher and contract then disagree about a
-    fill, and the ledger has money that the Vault does not.
+    fill, and the ledger has money that the Vault does not. The trades of a market whose terms say
+    `settlement: ledger` are in no batch.
     Source: steps 9 and 10 of docs/walk.md (rule CONS-014).
     """
     trades = state.items(keys.TRADES)
@@ -29,10 +30,15 @@ def check(state: State) -> Found:
                 yield Violation(f"batch {row['number']}", CONFIRMED, str(row["status"]))
     for row in trades:
         where = f"{row['symbol']} trade {row['trade_no']}"
-        if row["settlementStatus"] != CONFIRMED:
-            yield Violation(where, CONFIRMED, str(row["settlementStatus"]))
+        on_chain = state.specs[row["symbol"]].settlement == "chain"
+        expected = CONFIRMED if on_chain else LEDGER
+        if row["settlementStatus"] != expected:
+            yield Violation(where, expected, str(row["settlementStatus"]))
         batches = members.pop((row["PK"], row["SK"]), [])
-        if batches != [row.get("batch")]:
+        if not on_chain:
+            if batches:
+                yield Violation(where, "in no batch", f"in batches {batches}")
+        elif batches != [row.get("batch")]:
             yield Violation(where, f"in batch {row.get('batch')} alone", f"in batches {batches}")
     for (pk, sk), batches in members.items():
         yield Violation(f"batch {batches[0]}", "trades of the table", f"a trade {pk} {sk} that is not there")

@@ -1,10 +1,10 @@
-"""Longs and shorts of a perp are two sides of the same contracts."""
+"""Longs and shorts are two sides of the same contracts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from sim.invariants.ledger import perp_positions
+from sim.invariants.ledger import open_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -13,7 +13,7 @@ from system.model import keys
 
 @invariant("I1_sizes_cancel_out")
 def check(state: State) -> Found:
-    """The sizes of all positions in a perp add up to zero, and its open interest is the sum of the longs.
+    """The sizes of all positions in a contract add up to zero; its open interest is the sum of the longs.
 
     Every contract that somebody is long, somebody else is short. A sum other than zero means
     that one side of a trade was lost or counted twice. The open interest that the matcher keeps
@@ -22,7 +22,7 @@ def check(state: State) -> Found:
     """
     sizes: dict[str, int] = defaultdict(int)
     longs: dict[str, int] = defaultdict(int)
-    for row in perp_positions(state):
+    for row in open_positions(state):
         sizes[row["symbol"]] += row["size_e8"]
         longs[row["symbol"]] += max(row["size_e8"], 0)
     for symbol, size_e8 in sizes.items():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sim.invariants.ledger import USDC, balances, is_perp, limit_orders, named
+from sim.invariants.ledger import USDC, balances, limit_orders, named
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model.keys import Item
-from system.model.market import MarketSpec
+from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, LIVE, PENDING
 from system.model.units import PPM, QTY_SCALE
 
@@ -33,7 +33,7 @@ def check(state: State) -> Found:
             if hold:
                 yield Violation(named(row), "hold 0, the order has ended", str(hold), abs(hold))
             continue
-        asset, needed = _obligation(row, state.specs[row["symbol"]], perp=is_perp(state, row["symbol"]))
+        asset, needed = _obligation(row, state.specs[row["symbol"]])
         if row["hold_asset"] != asset:
             yield Violation(named(row), f"a hold in {asset}", f"in {row['hold_asset']}", needed)
         if hold < needed:
@@ -48,18 +48,23 @@ def check(state: State) -> Found:
     return looked_at
 
 
-def _obligation(row: Item, spec: MarketSpec, *, perp: bool) -> tuple[str, int]:
+def _obligation(row: Item, spec: MarketSpec) -> tuple[str, int]:
     """Return the asset and amount that an order may still have to pay."""
     leaves, buy = row["leaves_e8"], row["side"] == BUY
-    if not perp and not buy:
+    if spec.kind is MarketKind.SPOT and not buy:
         return spec.base, leaves
+    if row.get("reduce_only"):
+        return USDC, 0  # it only closes, and pays out of what that sets free
+    if spec.kind is MarketKind.OPTION and not buy:
+        most = spec.cap_e6 - spec.strike_e6 if spec.option_type == "CALL" else spec.strike_e6
+        return USDC, most * leaves // QTY_SCALE
     price = row["limit_price_e6"]
     if row["status"] == PENDING and not buy:
         # not matched yet: it may sell above its limit, up to the band, and then owes more
         price = max(price, row["worst_price_e6"])
     traded, notional = row["cum_notional"], price * leaves // QTY_SCALE
     fee = _ceil(traded + notional, spec.fee_ppm) - row["fee_paid"] if leaves else 0
-    if not perp:
+    if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return USDC, notional + fee
     return USDC, _ceil(traded + notional, spec.im_ppm) - _ceil(traded, spec.im_ppm) + fee
 

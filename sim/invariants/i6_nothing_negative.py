@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.invariants.ledger import balances, limit_orders, market_accounts, named, perp_positions
+from sim.invariants.ledger import balances, limit_orders, market_accounts, named, open_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -26,7 +26,7 @@ def check(state: State) -> Found:
         looked_at += 1
         if account.fees < 0:
             yield Violation(f"{account.symbol}: fees", "0 or more", str(account.fees), -account.fees)
-    for row in perp_positions(state):
+    for row in open_positions(state):
         looked_at += 1
         if row["margin"] < 0:
             where = f"trader {row['trader']}: margin in {row['symbol']}"

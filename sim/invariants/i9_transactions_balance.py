@@ -28,7 +28,7 @@ def check(state: State) -> Found:
     """
     if state.history is None:
         raise LookupError("there is no history to read")
-    books = _Books(perps={s for s, spec in state.specs.items() if spec.kind is MarketKind.PERP})
+    books = _Books(contracts={s for s, spec in state.specs.items() if spec.kind is not MarketKind.SPOT})
     credited: Sums = defaultdict(int)
     looked_at = 0
     for number, event in state.history.of_kind("tx"):
@@ -60,8 +60,8 @@ def _by_asset(changes: Sums) -> dict[str, int]:
 class _Books:
     """Balances and margins as the writes so far left them."""
 
-    def __init__(self, perps: set[str]) -> None:
-        self.perps = perps
+    def __init__(self, contracts: set[str]) -> None:
+        self.contracts = contracts
         self.amounts: dict[tuple[str, str, str], int] = {}
         self.margins: dict[tuple[str, str], int] = {}
 
@@ -75,7 +75,7 @@ class _Books:
                 self._balance(verb, write, changes)
             elif table == keys.POSITIONS and verb == "put":
                 row = write[2]
-                if row["symbol"] in self.perps:
+                if row["symbol"] in self.contracts:
                     key = (row["trader"], row["symbol"])
                     changes[row["trader"], _USDC] += row["margin"] - self.margins.get(key, 0)
                     self.margins[key] = row["margin"]

@@ -51,24 +51,29 @@ def market_accounts(state: State) -> Iterator[MarketAccount]:
             yield MarketAccount(row["PK"][7:], row.get("fees", 0), row.get("clearing", 0))
 
 
-def is_perp(state: State, symbol: str) -> bool:
-    """Tell whether a market has positions with margin; a spot market's rows only count."""
-    return state.specs[symbol].kind is MarketKind.PERP
-
-
-def perp_positions(state: State) -> Iterator[Item]:
-    """Iterate the rows of Positions that are positions."""
+def open_positions(state: State, *kinds: MarketKind) -> Iterator[Item]:
+    """Iterate the rows of Positions that are contracts; a spot market's rows only count."""
+    wanted = kinds or (MarketKind.PERP, MarketKind.FUTURE, MarketKind.OPTION)
     for row in state.items(keys.POSITIONS):
-        if is_perp(state, row["symbol"]):
+        if state.specs[row["symbol"]].kind in wanted:
             yield row
 
 
 def margins(state: State) -> dict[str, int]:
-    """Return the margin locked per perp, in uUSDC."""
+    """Return what is locked per market, in uUSDC: margins, and the locks of option writers."""
     sums: dict[str, int] = defaultdict(int)
-    for row in perp_positions(state):
+    for row in open_positions(state):
         sums[row["symbol"]] += row["margin"]
     return sums
+
+
+def cash_of(row: Item, kind: MarketKind) -> int:
+    """Return what a position has moved into its trader's account since it began, in uUSDC."""
+    if kind is MarketKind.SPOT:
+        return -int(row["cost"]) - int(row["fees"])
+    paid = row["cost"] if kind is MarketKind.OPTION else 0
+    cash: int = row["realised"] - paid - row["margin"] - row["fees"] + row.get("adjusted", 0)
+    return cash
 
 
 def limit_orders(state: State) -> Iterator[Item]:

@@ -21,27 +21,23 @@ from sim.faults import FAULTS, Fault
 from sim.kernel.dice import Delay
 from sim.scenario.links import LINKS
 from sim.scenario.loader import Document, read_file, read_text
+from sim.scenario.markets import Market
 from sim.scenario.part import Misfit, Part, suggest
 from sim.scenario.thresholds import ThresholdField
 from sim.scenario.troubles import troubles_of
 from sim.scenario.units import (
     DURATION,
     SECOND_NS,
-    Amount,
-    AssetAmount,
     Duration,
     Instant,
     PositiveDuration,
-    PositiveShare,
-    Price,
-    Share,
     UnitError,
-    format_amount,
     parse_instant,
 )
+from sim.scenario.words import choice
 from sim.world.prices import PROCESSES, PriceProcess
 from system.model.market import MarketKind, MarketSpec
-from system.model.units import PPM, QTY_SCALE
+from system.model.units import QTY_SCALE
 
 if TYPE_CHECKING:
     AnyAgent = Agent
@@ -58,21 +54,6 @@ else:
     AnyProcess = _one_of(PROCESSES, "process")
 
 SIGNATURES = ("real", "sampled", "off")
-
-
-def _choice(what: str, *known: str, later: Sequence[str] = ()) -> BeforeValidator:
-    """Accept the known words; name those that are planned and not built as such."""
-
-    def read(word: object) -> object:
-        if word in known:
-            return word
-        if word in later:
-            raise UnitError(
-                f"{what} `{word}` is not built yet", f"use {' or '.join(f'`{name}`' for name in known)}"
-            )
-        raise UnitError(f"no {what} `{word}`", suggest(str(word), known))
-
-    return BeforeValidator(read)
 
 
 def _like(pattern: str, what: str) -> tuple[BeforeValidator, WithJsonSchema]:
@@ -103,68 +84,6 @@ def _none_yet(what: str) -> tuple[BeforeValidator, WithJsonSchema]:
 
 _NAME = _like(r"[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and hyphens")
 _CHAIN = _like(r"model|anvil|https?://\S+", "`model`, `anvil` or an http address")
-
-
-class Market(Part):
-    """The terms of one market."""
-
-    symbol: str
-    """`BTC-PERP` for a perpetual, `sBTC-USDC` for spot."""
-    tick: Price
-    """Smallest step of a price."""
-    lot: AssetAmount
-    """Smallest step of a quantity, in the market's base."""
-    initial_margin: PositiveShare = PPM
-    """Margin paid for a new position; 100 % means fully pre-paid."""
-    maintenance_margin: PositiveShare = 50_000
-    """Margin below which a position is liquidated."""
-    fee: Share = 5_000
-    """Fee of each side."""
-    band: PositiveShare = 50_000
-    """How far from the mark an order may trade."""
-    funding: Annotated[Literal["none"], _choice("funding model", "none", later=("seed_literal",))] = "none"
-    """Which funding model a perpetual has."""
-
-    @property
-    def base(self) -> str:
-        """The asset that is traded: BTC of BTC-PERP, sBTC of sBTC-USDC."""
-        return self.symbol.rpartition("-")[0]
-
-    @property
-    def underlying(self) -> str:
-        """The asset whose outside price counts: BTC for BTC-PERP and for sBTC-USDC."""
-        base = self.base
-        synth = base[:1] == "s" and base[1:].isupper()
-        return base[1:] if synth else base
-
-    def spec(self) -> MarketSpec:
-        """Return the exchange's own form of these terms."""
-        return MarketSpec(
-            symbol=self.symbol,
-            kind=MarketKind.PERP if self.symbol.endswith("-PERP") else MarketKind.SPOT,
-            base=self.base,
-            underlying=self.underlying,
-            tick_e6=self.tick,
-            lot_e8=self.lot.units,
-            fee_ppm=self.fee,
-            im_ppm=self.initial_margin,
-            mm_ppm=self.maintenance_margin,
-            band_ppm=self.band,
-            funding=self.funding,
-        )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.lot.asset != self.base:
-            was = format_amount(self.lot)
-            right = format_amount(Amount(self.base, self.lot.units)) if self.lot.asset != "USDC" else "..."
-            raise Misfit(
-                ("lot",), f"expected an amount of {self.base}, was `{was}`", f"write it like `{right}`"
-            )
-        problem = self.spec().problem()
-        if problem:
-            raise Misfit((), f"not a legal market: {problem}", "see docs/scenario-files.md#markets")
-        return self
 
 
 class Link(Part):
@@ -230,18 +149,18 @@ class Scenario(Part):
     """How long agents trade; what they began is carried to its end afterwards."""
     backend: Annotated[
         Literal["memory", "moto", "localstack", "aws"],
-        _choice("backend", "memory", "moto", "localstack", "aws"),
+        choice("backend", "memory", "moto", "localstack", "aws"),
     ] = "memory"
     """What stands in for AWS."""
     chain: Annotated[str, *_CHAIN] = "model"
     """What stands in for the chain: `model`, `anvil`, or the address of a node."""
-    ingress: Annotated[Literal["pipe"], _choice("ingress", "pipe", later=("direct",))] = "pipe"
+    ingress: Annotated[Literal["pipe"], choice("ingress", "pipe", later=("direct",))] = "pipe"
     """How orders reach the matcher: Orders stream, pipe, queue."""
-    interleaving: Annotated[Literal["atomic"], _choice("interleaving", "atomic", later=("greenlet",))] = (
+    interleaving: Annotated[Literal["atomic"], choice("interleaving", "atomic", later=("greenlet",))] = (
         "atomic"
     )
     """`atomic`: a handler's invocation happens at one instant."""
-    signatures: Annotated[Literal["real", "sampled", "off"], _choice("signatures", *SIGNATURES)] = "real"
+    signatures: Annotated[Literal["real", "sampled", "off"], choice("signatures", *SIGNATURES)] = "real"
     """Whether orders are signed and checked: all, one in sixteen, or none (for bulk runs)."""
     confirmations: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 3
     """Blocks on top of a settlement before it counts."""
@@ -341,7 +260,7 @@ class Scenario(Part):
                 problem = f"group {groups[agent.group]} is called `{agent.group}` too"
                 raise Misfit(("agents", index, "name"), problem, "give one of them a `name`")
             groups[agent.group] = index
-            held = {"USDC", *(market.base for market in self.markets if not market.symbol.endswith("-PERP"))}
+            held = {"USDC", *(market.base for market in self.markets if market.symbol.endswith("-USDC"))}
             for asset in agent.funds:
                 if asset not in held:
                     remedy = f"fund in {' or '.join(sorted(held))}"

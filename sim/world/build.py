@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import msgspec
 import orjson
 
 from sim.client.desk import Desk
@@ -35,7 +36,7 @@ from system.model import keys, typed_data
 from system.model.keys import Item
 from system.model.market import MarketSpec
 from system.model.order import PENDING
-from system.model.trade import CONFIRMED, SKIPPED
+from system.model.trade import CONFIRMED, LEDGER, SKIPPED
 from system.model.units import NS
 from system.ports.lake import Lake
 
@@ -72,7 +73,7 @@ class World:
         scenario, timeline = self.scenario, self.timeline
         wallets = scenario.wallets()
         self.purses = {wallet.name: purse_of(scenario.seed, wallet.name) for wallet in wallets}
-        self.chain.deploy(list(self.specs.values()))
+        self.chain.deploy([spec for spec in self.specs.values() if spec.settlement == "chain"])
         self._deposit(wallets)
         domain = self.chain.domain()
         config = Config(
@@ -146,19 +147,7 @@ class World:
         self.timeline.after(self.scenario.block_time, self._block)
 
     def _admin_event(self, spec: MarketSpec) -> dict[str, Any]:
-        body = {
-            "action": "create",
-            "symbol": spec.symbol,
-            "kind": spec.kind.value,
-            "base": spec.base,
-            "underlying": spec.underlying,
-            "tick_e6": spec.tick_e6,
-            "lot_e8": spec.lot_e8,
-            "fee_ppm": spec.fee_ppm,
-            "im_ppm": spec.im_ppm,
-            "mm_ppm": spec.mm_ppm,
-            "band_ppm": spec.band_ppm,
-        }
+        body = {"action": "create", **msgspec.structs.asdict(spec)}
         return {
             "routeKey": "POST /admin/markets",
             "headers": {},
@@ -198,7 +187,7 @@ class World:
         """Count the trades that are not final on chain yet by how far they came."""
         assert self.backend is not None
         statuses = Counter(row["settlementStatus"] for row in self.backend.scan(keys.TRADES))
-        for final in (CONFIRMED, SKIPPED):
+        for final in (CONFIRMED, SKIPPED, LEDGER):
             del statuses[final]
         return statuses
 

@@ -10,7 +10,7 @@ from system.api.http import Request, Response, answer, decode
 from system.model import keys
 from system.model.errors import ConditionFailed, Rejected, RejectReason
 from system.model.keys import Item
-from system.model.market import MarketKind, MarketSpec, MarketState, spec_from_item
+from system.model.market import MarketKind, MarketSpec, MarketState, Settlement, spec_from_item
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Put, Store, query_all
@@ -59,10 +59,37 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     underlying: str
     tick_e6: int
     lot_e8: int
+    settle_tick_e6: int = 0
+    min_notional: int = 1_000_000
+    max_order_e8: int = 10**13
+    oi_cap_e8: int = 0
     fee_ppm: int = 5_000
+    settlement_fee_ppm: int = 0
     im_ppm: int = 1_000_000
     mm_ppm: int = 50_000
+    liq_fee_ppm: int = 10_000
+    slippage_ppm: int = 20_000
     band_ppm: int = 50_000
+    mark_band_ppm: int = 50_000
+    funding: str = "none"
+    funding_interval_s: int = 3_600
+    expiry_s: int = 0
+    strike_e6: int = 0
+    cap_e6: int = 0
+    option_type: str = ""
+    settle_window_s: int = 1_800
+    cooldown_s: int = 60
+    stp: str = "EXPIRE_TAKER"
+    netting: str = "gross"
+    settlement: Settlement = "chain"
+
+
+class PostOnlyMarket(msgspec.Struct, tag_field="action", tag="post_only", forbid_unknown_fields=True):
+    symbol: str
+
+
+class CancelOnlyMarket(msgspec.Struct, tag_field="action", tag="cancel_only", forbid_unknown_fields=True):
+    symbol: str
 
 
 class PauseMarket(msgspec.Struct, tag_field="action", tag="pause", forbid_unknown_fields=True):
@@ -78,22 +105,25 @@ class DeleteMarket(msgspec.Struct, tag_field="action", tag="delete", forbid_unkn
 
 
 _TARGET_STATE = {
+    PostOnlyMarket: MarketState.POST_ONLY,
+    CancelOnlyMarket: MarketState.CANCEL_ONLY,
     PauseMarket: MarketState.PAUSED,
     ResumeMarket: MarketState.ACTIVE,
     DeleteMarket: MarketState.CLOSED,
 }
 
 
-Change = PauseMarket | ResumeMarket | DeleteMarket
+Change = PostOnlyMarket | CancelOnlyMarket | PauseMarket | ResumeMarket | DeleteMarket
 _DECODER: msgspec.json.Decoder[CreateMarket | Change] = msgspec.json.Decoder(
     CreateMarket | Change, strict=False
 )
 _MAX_PPM = 1_000_000
 _LONGEST_SYMBOL = 32
+_MOST = {"band_ppm": _MAX_PPM - 1, "mark_band_ppm": _MAX_PPM - 1, "lot_e8": 10**13}
 
 
 class AdminMarkets:
-    """POST /admin/markets: create, pause, resume or delete; group `admin` only.
+    """POST /admin/markets: create, make stricter, resume or delete; group `admin` only.
 
     A state change is a sequenced command: it takes the orders' road and is applied by the
     market's only writer, so that every order falls on one side of it.
@@ -151,14 +181,10 @@ def market_row(store: Store, symbol: str) -> Item | Rejected:
 
 def _out_of_range(spec: MarketSpec) -> str:
     """Return which term nobody can have meant, "" when none."""
-    for name, value, most in (
-        ("tick_e6", spec.tick_e6, 2**63),
-        ("lot_e8", spec.lot_e8, spec.max_order_e8),
-        ("fee_ppm", spec.fee_ppm, _MAX_PPM),
-        ("im_ppm", spec.im_ppm, _MAX_PPM),
-        ("mm_ppm", spec.mm_ppm, _MAX_PPM),
-        ("band_ppm", spec.band_ppm, _MAX_PPM - 1),
-    ):
+    for name, value in msgspec.structs.asdict(spec).items():
+        most = _MOST.get(name, _MAX_PPM if name.endswith("_ppm") else 2**63 - 1)
+        if not isinstance(value, int):
+            continue
         if not 0 <= value <= most:
             return f"{name}: expected 0 to {most}, was {value}"
     if spec.kind is MarketKind.SPOT and spec.symbol != f"{spec.base}-USDC":

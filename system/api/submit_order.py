@@ -6,7 +6,7 @@ the chain will count, and the stored answer of the idempotency key stand or fall
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -20,7 +20,7 @@ from system.config import Config
 from system.model import keys
 from system.model.errors import ConditionFailed, Rejected, RejectReason
 from system.model.keys import Key
-from system.model.market import MarketSpec
+from system.model.market import MarketKind, MarketSpec
 from system.model.order import TERMINAL, Order, OrderType, Side, TimeInForce, trader_of
 from system.model.signing import order_digest
 from system.model.units import NS
@@ -50,6 +50,10 @@ class _Body(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_onl
     max_fee_bps: int = 50
     reduce_only: bool = False
     expire_s: int = 0
+    stp: Literal["", "NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"] = ""
+    trade_group: Annotated[str, Meta(max_length=64)] = ""
+    trigger_e6: int = 0  # above 0: a stop order, which waits until the price is there
+    trigger_on: Literal["MARK", "LAST"] = "MARK"
     client_order_id: Annotated[str, Meta(max_length=64)] = ""
 
 
@@ -65,7 +69,27 @@ class MarketBody(_Body, tag="market"):
     """POST /orders, `"type": "market"`: an IOC order at the signed worst price."""
 
 
-Body = LimitBody | MarketBody
+class PerpBody(LimitBody, tag="perp"):
+    """POST /orders, `"type": "perp"`: the market must be a perpetual."""
+
+    execution: Literal["limit", "market"] = "limit"
+
+
+class FutureBody(PerpBody, tag="future", kw_only=True):
+    """POST /orders, `"type": "future"`: the market must be the future of this expiry."""
+
+    future_expiry_s: int
+
+
+class OptionBody(FutureBody, tag="option", kw_only=True):
+    """POST /orders, `"type": "option"`: the market must be the option of these terms."""
+
+    strike_e6: int
+    option_type: Literal["CALL", "PUT"]
+    cap_e6: int = 0
+
+
+Body = LimitBody | MarketBody | PerpBody | FutureBody | OptionBody
 _DECODER: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body, strict=False)
 
 
@@ -105,13 +129,16 @@ class SubmitOrder:
 
         A request that the account has not signed must not use up the account's tokens.
         """
-        if rejected := _misfit(body):
+        rejected = _misfit(body) or (_misfit_stop(body) if body.trigger_e6 else None)
+        if rejected is not None:
             return rejected
         market = self.markets.get(body.symbol)
         if market is None:
             return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"no market {body.symbol!r}")
-        order = self._order(body, account, market, request.received_ns, now_ns)
         spec = market.spec
+        if type(body) not in _ANY_INSTRUMENT and (rejected := _other_instrument(body, spec)):
+            return rejected
+        order = self._order(body, account, market, request.received_ns, now_ns)
         rejected = checks.accept(order, spec, market.state, market.mark_e6, now_ns)
         if rejected is None and self.config.signature_due(order.nonce):
             digest = order_digest(order, spec, self.separator)
@@ -128,7 +155,7 @@ class SubmitOrder:
         order_type: OrderType = "MARKET"
         tif: TimeInForce = "IOC"
         post_only, replaces = False, ""
-        if isinstance(body, LimitBody):
+        if isinstance(body, LimitBody) and getattr(body, "execution", "limit") == "limit":
             order_type, tif, post_only, replaces = "LIMIT", body.tif, body.post_only, body.replaces
         return Order(
             symbol=body.symbol,
@@ -149,6 +176,10 @@ class SubmitOrder:
             signature=body.signature,
             client_order_id=body.client_order_id,
             replaces=replaces,
+            stp=body.stp,
+            trade_group=body.trade_group,
+            trigger_e6=body.trigger_e6,
+            trigger_on=body.trigger_on,
             accepted_ns=now_ns,
             received_ns=received_ns,
             worst_price_e6=holds.worst_price(body.side, body.limit_price_e6, market.mark_e6, market.spec),
@@ -237,6 +268,41 @@ class SubmitOrder:
             detail = "another request took this key at the same time; send the request again"
             return Rejected(RejectReason.IDEMPOTENCY_CONFLICT, "idempotency-key", detail)
         return Rejected(RejectReason.DUPLICATE_ORDER, "order_id", f"{order.id} exists already")
+
+
+def _misfit_stop(body: Body) -> Rejected | None:
+    """A stop order closes a position and never rests: so it needs no money and no place. Rule: MATC-050."""
+    if not 0 < body.trigger_e6 < _UINT64:
+        detail = f"expected 1 or more, below 2**64, was {body.trigger_e6}"
+        return Rejected(RejectReason.BAD_REQUEST, "trigger_e6", detail)
+    if not body.reduce_only:
+        return Rejected(RejectReason.INCOMPATIBLE_FLAGS, "reduce_only", "expected true for a stop order")
+    if isinstance(body, LimitBody) and getattr(body, "execution", "limit") == "limit" and body.tif != "IOC":
+        return Rejected(RejectReason.INCOMPATIBLE_FLAGS, "tif", f"a stop order is IOC, was {body.tif}")
+    return None
+
+
+_ANY_INSTRUMENT = (LimitBody, MarketBody)
+_KIND_OF_BODY = {PerpBody: MarketKind.PERP, FutureBody: MarketKind.FUTURE, OptionBody: MarketKind.OPTION}
+
+
+def _other_instrument(body: Body, spec: MarketSpec) -> Rejected | None:
+    """Return which term of the instrument its trader believes in and the market has otherwise (RISK-029)."""
+    kind = _KIND_OF_BODY[type(body)]
+    if spec.kind is not kind:
+        return Rejected(
+            RejectReason.WRONG_INSTRUMENT, "type", f"{spec.symbol} is a {spec.kind}, not a {kind}"
+        )
+    said: dict[str, int | str] = {}
+    if isinstance(body, FutureBody):
+        said["expiry_s"] = body.future_expiry_s
+    if isinstance(body, OptionBody):
+        said |= {"strike_e6": body.strike_e6, "option_type": body.option_type, "cap_e6": body.cap_e6}
+    for name, value in said.items():
+        if value != getattr(spec, name):
+            detail = f"expected {getattr(spec, name)}, as {spec.symbol} has it, was {value}"
+            return Rejected(RejectReason.WRONG_INSTRUMENT, name, detail)
+    return None
 
 
 def _misfit(body: Body) -> Rejected | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from system.model import keys
-from system.model.market import MarketState
+from system.model.market import LISTED
 from system.model.messages import command_body, minute_command
 from system.model.units import NS
 from system.ports.clock import Clock
@@ -30,7 +30,7 @@ class MarketMinute:
         """Serve one tick."""
         now_ns = self.clock.now_ns()
         minute = datetime.fromtimestamp(now_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M")
-        for state in (MarketState.ACTIVE, MarketState.PAUSED):
+        for state in LISTED:
             for row in query_all(self.store, keys.MARKETS, state.value, index="status"):
                 symbol = row["symbol"]
                 body = command_body(minute_command(symbol, minute, now_ns))

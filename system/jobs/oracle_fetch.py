@@ -13,7 +13,7 @@ import orjson
 
 from system.model import keys, messages
 from system.model.keys import Item
-from system.model.market import MarketState
+from system.model.market import LISTED
 from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.oracle import Oracle
@@ -37,7 +37,7 @@ class OracleFetch:
         now_ns = self.clock.now_ns()
         rows = [
             row
-            for state in (MarketState.ACTIVE, MarketState.PAUSED)
+            for state in LISTED
             for row in query_all(self.store, keys.MARKETS, state.value, index="status")
         ]
         by_asset: dict[str, list[Item]] = {}

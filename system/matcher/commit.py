@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from system.matcher.steps import Fill, Posting, Step
+from system.matcher.steps import Fill, Posting, StateChanged, Step
 from system.model import keys
 from system.model.keys import Item, Key
 from system.model.order import PENDING, Order
@@ -36,9 +36,9 @@ class Changes:
         "clearing",
         "commands",
         "fees",
+        "market",
         "orders",
         "positions",
-        "state",
         "trades",
     )
 
@@ -50,7 +50,7 @@ class Changes:
         self.trades: list[Trade] = []
         self.fees = 0
         self.clearing = 0
-        self.state = ""  # the market's new state, "" when unchanged
+        self.market: dict[str, int | str] = {}  # attributes of the Markets row that have changed
 
     @property
     def size(self) -> int:
@@ -61,7 +61,7 @@ class Changes:
             + len(self.balances)
             + len(self.commands)
             + len(self.trades)
-            + (1 if self.state else 0)
+            + (1 if self.market else 0)
         )
 
     def __bool__(self) -> bool:
@@ -77,6 +77,8 @@ class Changes:
             self.positions[step.taker.trader] = step.taker_position
             self.fees += step.fees
             self.clearing += step.clearing
+        elif type(step) is StateChanged:
+            self.market |= {"status": step.state.value, "reopens_ns": step.reopens_ns}
 
     def _post(self, postings: tuple[Posting, ...]) -> None:
         balances = self.balances
@@ -151,9 +153,9 @@ def transaction(
         if available or reserved:
             key = Key(keys.trader_pk(trader), keys.asset_sk(asset))
             actions.append(Update(keys.BALANCES, key, add={"available": available, "reserved": reserved}))
-    if changes.state:
+    if changes.market:
         key = Key(keys.market_pk(symbol), keys.META)
-        actions.append(Update(keys.MARKETS, key, put={"status": changes.state}))
+        actions.append(Update(keys.MARKETS, key, put=changes.market))
     if changes.fees or changes.clearing:
         key = Key(keys.market_pk(symbol), keys.asset_sk("USDC"))
         actions.append(Update(keys.BALANCES, key, add={"fees": changes.fees, "clearing": changes.clearing}))

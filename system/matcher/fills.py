@@ -12,9 +12,9 @@ from system.matcher.steps import EndReason, Fill, Posting
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, CANCELED, EXPIRED_IN_MATCH, FILLED, Order
 from system.model.position import Position
-from system.model.units import PPM, QTY_SCALE
+from system.model.units import PPM, QTY_SCALE, fee_step, ppm_ceil
 from system.risk.holds import USDC, hold_at, worst_fill_price_e6
-from system.risk.positions import FillEffect, fill_effect, settle_fill, spot_effect
+from system.risk.positions import FillEffect, fill_effect, option_fill, settle_fill, spot_effect
 
 
 def effect_of(
@@ -22,9 +22,20 @@ def effect_of(
 ) -> FillEffect | None:
     """Compute what a fill would do to the position of one of its sides; None: bankrupt."""
     signed = qty_e8 if order.side == BUY else -qty_e8
-    if spec.kind is MarketKind.SPOT:
+    kind = spec.kind
+    if kind is MarketKind.SPOT:
         return spot_effect(position, signed, price_e6)
-    return fill_effect(position, signed, price_e6, spec.im_ppm, cum_notional)
+    effect: FillEffect | None
+    if kind is MarketKind.OPTION:
+        effect = option_fill(position, signed, price_e6, spec.max_payoff_e6)
+    else:
+        effect = fill_effect(position, signed, price_e6, spec.im_ppm, cum_notional)
+    if order.reduce_only and effect is not None:  # what it sets free pays its fee (RISK-028)
+        paid = ppm_ceil(cum_notional, spec.fee_ppm)
+        fee = fee_step(cum_notional + price_e6 * qty_e8 // QTY_SCALE, paid, spec.fee_ppm)
+        if effect.pay_out - effect.margin_in < fee:
+            return None
+    return effect
 
 
 def position_after(position: Position, effect: FillEffect) -> Position:
@@ -77,6 +88,8 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
             margin += effect.margin - position.margin
             clearing += position.cost - effect.cost
             settle_fill(position, effect, fee)
+        if spec.kind is MarketKind.OPTION:
+            clearing = 0  # the premium went from hand to hand
     return Fill(
         resting,
         arriving,
@@ -118,9 +131,10 @@ def _advance(
 
 
 def _derivative_posting(order: Order, released: int, fee: int, effect: FillEffect) -> Posting:
-    change = released - fee - effect.margin_in
-    assert change >= 0, (order.uuid, released, fee, effect)  # I5: a hold is never short
-    return Posting(order.trader, USDC, change + effect.pay_out, -released)
+    change = released - fee - effect.margin_in + effect.pay_out
+    # I5: a hold is never short; only where it is empty, or for a writer's fee, the pay-out serves
+    assert change >= 0, (order.uuid, released, fee, effect)
+    return Posting(order.trader, USDC, change, -released)
 
 
 def _spot_postings(

@@ -19,11 +19,12 @@ from system.matcher.matching import Engine
 from system.matcher.recovery import load_bucket, load_positions, read_many, rebuild, take_lease
 from system.metrics.buckets import MinuteBucket
 from system.model import keys, messages
-from system.model.errors import PortError, RejectReason, Unavailable
+from system.model.errors import PortError, Unavailable
 from system.model.keys import Key
 from system.model.market import MarketState
 from system.model.messages import Command, Message, command_of, read_command
 from system.model.order import PENDING, Order
+from system.model.trade import LEDGER
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.queue import Topic
@@ -45,6 +46,7 @@ class Seat:
         self.mark = mark  # as of the next commit
         self.committed = mark.copy()
         self.bucket = bucket
+        self.settlement = PENDING if engine.spec.settlement == "chain" else LEDGER
         self.since_ns = since_ns  # what was accepted before may have been applied by an earlier owner
         self.fresh = True  # no batch served yet: whatever the clocks say, look
         self.applied: deque[str] = deque()
@@ -202,14 +204,7 @@ class _Batch:
         return self._run(steps.CancelBelow(item["trader"], item["nonce_floor"]), seq)
 
     def _set_state(self, item: dict[str, Any], seq: int) -> str:
-        seat = self.seat
-        state = MarketState(item["state"])
-        if seat.engine.state is MarketState.CLOSED:
-            return RejectReason.EXCHANGE_CLOSED.value  # for good: its orders are gone
-        outcome = self._run(steps.SetState(state), seq)
-        self.changes.state = state.value
-        self.prints.append(messages.state_change(seat.symbol, seq, self.now_ns, state.value))
-        return outcome
+        return self._run(steps.SetState(MarketState(item["state"])), seq)
 
     def _run(self, command: steps.Command, seq: int, taker: Order | None = None) -> str:
         """Run one command; where it is too long for one transaction, commit on the way.
@@ -226,6 +221,8 @@ class _Batch:
                 self._record(step)
             elif type(step) is steps.Refused:
                 outcome = step.reason.value
+            elif type(step) is steps.StateChanged:
+                self.prints.append(messages.state_change(seat.symbol, seq, self.now_ns, step.state.value))
             if changes.size > ROOM and not _gave_way(step):
                 if taker is not None and taker.status != PENDING:
                     seat.mark.applied_seq = seq  # its row says how it ended: it will not be applied again
@@ -239,7 +236,7 @@ class _Batch:
         mark = seat.mark
         mark.trade_no += 1
         mark.feed_seq += 1
-        trade = fill.to_trade(self.matcher.ids.uuid7(), mark.trade_no, now_ns)
+        trade = fill.to_trade(self.matcher.ids.uuid7(), mark.trade_no, now_ns, seat.settlement)
         self.changes.trades.append(trade)
         seat.bucket.add_trade(trade)
         seat.bucket.open_interest(seat.engine.open_interest_e8, now_ns)

@@ -21,13 +21,20 @@ def reaches(order: Order, price_e6: int) -> bool:
     return price_e6 >= order.limit_price_e6 and not 0 < order.worst_price_e6 < price_e6
 
 
+def is_own(maker: Order, taker: Order) -> bool:
+    """Tell whether two orders are of one owner: one account, or one named trade group (MATC-046)."""
+    if maker.trader == taker.trader:
+        return True
+    return maker.trade_group != "" and maker.trade_group == taker.trade_group
+
+
 def reachable_makers(taker: Order, book: Book, stp: StpMode) -> Iterator[Order]:
     """Yield the resting orders that a taker may meet, in the order in which it would."""
     for level in book.asks if taker.side == BUY else book.bids:
         if not reaches(taker, level.price_e6):
             return
         for maker in level:
-            if maker.trader != taker.trader or stp is StpMode.NONE:
+            if stp is StpMode.NONE or not is_own(maker, taker):
                 yield maker
             elif stp is not StpMode.EXPIRE_MAKER:
                 return  # the taker would end or shrink here

@@ -11,13 +11,15 @@ from hashlib import blake2b
 
 from system.matcher.book import Book
 from system.matcher.fills import Party, effect_of, position_after, release_to, settle
-from system.matcher.liquidity import fills_whole, reaches
+from system.matcher.lifecycle import enter, set_state
+from system.matcher.liquidity import fills_whole, is_own, reaches
 from system.matcher.steps import (
     Cancel,
     CancelBelow,
     Command,
     Done,
     EndReason,
+    Mark,
     Reduced,
     Refused,
     Rested,
@@ -25,11 +27,23 @@ from system.matcher.steps import (
     Step,
     StpMode,
 )
+from system.matcher.stops import Stops, is_triggered, release_stops
 from system.model.errors import RejectReason
 from system.model.market import MarketKind, MarketSpec, MarketState
-from system.model.order import BUY, CANCELED, EXPIRED, EXPIRED_IN_MATCH, OPEN, PENDING, REJECTED, SELL, Order
+from system.model.order import (
+    BUY,
+    CANCELED,
+    EXPIRED,
+    EXPIRED_IN_MATCH,
+    OPEN,
+    PENDING,
+    REJECTED,
+    SELL,
+    UNTRIGGERED,
+    Order,
+)
 from system.model.position import Position
-from system.risk.holds import hold_resting
+from system.risk.holds import band, hold_resting
 from system.risk.positions import closable_e8
 
 Reason = EndReason | RejectReason
@@ -49,29 +63,40 @@ class Engine:
         spec: MarketSpec,
         positions: dict[str, Position] | None = None,
         state: MarketState = MarketState.ACTIVE,
-        stp: StpMode = StpMode.EXPIRE_TAKER,
+        stp: StpMode | None = None,
         open_interest_e8: int = 0,
     ) -> None:
         self.spec = spec
         self.book = Book()
+        self.stops = Stops()
         self.positions = positions if positions is not None else {}
         self.state = state
-        self.stp = stp
+        self.stp = StpMode(spec.stp) if stp is None else stp
         self.open_interest_e8 = open_interest_e8
+        self.mark_e6 = 0  # 0: not known
+        self.mark_ns = 0
+        self.last_e6 = 0  # price of the last trade
+        self.reopens_ns = 0  # when POST_ONLY ends; 0: not by itself
+        self._lowest_e6, self._highest_e6 = 0, 0  # where trades may print; 0: no bound
         self._has_positions = spec.kind is not MarketKind.SPOT
         self._touched: dict[str, None] = {}  # traders whose reduce-only orders must be looked at again
 
     def restore(self, orders: Iterable[Order]) -> None:
         """Fill the book with the OPEN orders of the store; their seq gives them their places back."""
         for order in sorted(orders, key=_seq):
-            self.book.add(order)
+            if order.trigger_e6:
+                self.stops.add(order)
+            else:
+                self.book.add(order)
         # a crash may have cut off what MATC-036 had to trim; the next command looks after it
         self._touched = dict.fromkeys(self.book.reduce_only)
 
     def run(self, command: Command, now_ns: int, seq: int) -> Iterator[Step]:
         """Carry out one sequenced command and yield its effects in order."""
         for order in self.book.expired(now_ns):
-            yield self._end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
+            yield self.end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
+        if self.reopens_ns and now_ns >= self.reopens_ns:
+            yield enter(self, MarketState.ACTIVE)
         if isinstance(command, Order):
             yield from self._place(command, now_ns, seq)
         elif isinstance(command, Cancel):
@@ -79,7 +104,11 @@ class Engine:
         elif isinstance(command, CancelBelow):
             yield from self._cancel_below(command, now_ns)
         elif isinstance(command, SetState):
-            yield from self._set_state(command, now_ns)
+            yield from set_state(self, command.state, now_ns)
+        elif isinstance(command, Mark):
+            self.take_mark(command)
+        if self.stops:
+            yield from release_stops(self, now_ns, seq)
         if self._touched:
             yield from self._trim_reduce_only(now_ns)
 
@@ -87,6 +116,8 @@ class Engine:
         """Return a hash of state, book and positions that depends on their content only."""
         head = f"{self.spec.symbol} {self.state.value} {self.open_interest_e8} {self.book.content_hash()}\n"
         digest = blake2b(head.encode(), digest_size=16)
+        for order in self.stops:
+            digest.update(f"{order.uuid} {order.seq} {order.trigger_e6}\n".encode())
         for trader, at in sorted(self.positions.items()):
             if at.trades:
                 line = f"{trader} {at.size_e8} {at.cost} {at.margin} {at.realised} {at.fees} {at.trades}\n"
@@ -100,7 +131,7 @@ class Engine:
         resumed = order.cum_qty_e8 > 0
         order.seq = seq
         order.leaves_e8 = order.qty_e8 - order.cum_qty_e8
-        if self.state is not MarketState.ACTIVE:
+        if self.state is not MarketState.ACTIVE and not self.state.admits_makers:
             yield self._end(order, REJECTED, RejectReason.EXCHANGE_CLOSED, now_ns)
             return
         if order.expire_ns and order.expire_ns <= now_ns:
@@ -110,7 +141,18 @@ class Engine:
             yield from self._replace(order, now_ns)
             if order.status != PENDING:
                 return
-        if order.post_only and self._crosses(order):
+        if order.trigger_e6 and not resumed and not is_triggered(order, self.mark_e6, self.last_e6):
+            order.status = UNTRIGGERED
+            order.updated_ns = now_ns
+            self.stops.add(order)
+            yield Rested(order, ())
+            return
+        yield from self.arrive(order, now_ns, resumed=resumed)
+
+    def arrive(self, order: Order, now_ns: int, *, resumed: bool) -> Iterator[Step]:
+        """Let an order that may enter meet the book."""
+        makers_only = order.post_only or self.state is MarketState.POST_ONLY
+        if makers_only and self._crosses(order):
             yield self._end(order, REJECTED, RejectReason.WOULD_TAKE, now_ns)
             return
         if order.tif == "FOK" and not resumed and not self._fills_whole(order):
@@ -135,27 +177,30 @@ class Engine:
             yield self._end(old, CANCELED, EndReason.REPLACED, now_ns)
             yield Rested(order, release_to(order, hold_resting(order, self.spec)))
         else:
-            yield self._end_resting(old, CANCELED, EndReason.REPLACED, now_ns)
+            yield self.end_resting(old, CANCELED, EndReason.REPLACED, now_ns)
 
     def _cancel(self, command: Cancel, now_ns: int) -> Step:
-        order = self.book.get(command.uuid)
+        order = self.book.get(command.uuid) or self.stops.get(command.uuid)
         if order is None:
             return Refused(RejectReason.TOO_LATE_TO_CANCEL)
         if order.trader != command.trader:
             return Refused(RejectReason.NOT_OWNER)
-        return self._end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
+        return self.end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
 
     def _cancel_below(self, command: CancelBelow, now_ns: int) -> Iterator[Step]:
-        mine = self.book.by_trader.get(command.trader, {})
-        for order in sorted(mine.values(), key=_seq):
+        mine = [*self.book.by_trader.get(command.trader, {}).values(), *self.stops.of(command.trader)]
+        for order in sorted(mine, key=_seq):
             if order.nonce < command.min_nonce:
-                yield self._end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
+                yield self.end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
 
-    def _set_state(self, command: SetState, now_ns: int) -> Iterator[Step]:
-        self.state = command.state
-        if command.state is MarketState.CLOSED:
-            for order in list(self.book.orders()):
-                yield self._end_resting(order, CANCELED, RejectReason.EXCHANGE_CLOSED, now_ns)
+    def take_mark(self, mark: Mark) -> None:
+        """Take a newer mark. Rule: MATC-033."""
+        if mark.ts_ns <= self.mark_ns or not self.state.marks:
+            return
+        self.mark_e6, self.mark_ns = mark.mark_e6, mark.ts_ns
+        spec = self.spec
+        if spec.kind is not MarketKind.OPTION:  # an option's price is bounded by its payoff alone
+            self._lowest_e6, self._highest_e6 = band(mark.mark_e6, spec.band_ppm, spec.tick_e6)
 
     # the way of a taker
 
@@ -167,12 +212,15 @@ class Engine:
         return price <= order.limit_price_e6 if order.side == BUY else price >= order.limit_price_e6
 
     def _fills_whole(self, order: Order) -> bool:
-        return fills_whole(order, self.book, self.positions, self.spec, self.stp)
+        mode = StpMode(order.stp) if order.stp else self.stp
+        return fills_whole(order, self.book, self.positions, self.spec, mode)
 
     def _match(self, taker: Order, now_ns: int) -> Iterator[Step]:
         """Meet the other side, best price first, oldest first, until the taker ends or finds nothing more."""
         ladder = self.book.asks if taker.side == BUY else self.book.bids
-        prevents_self_trade = self.stp is not StpMode.NONE
+        mode = StpMode(taker.stp) if taker.stp else self.stp
+        prevents_self_trade = mode is not StpMode.NONE
+        lowest_e6, highest_e6 = self._lowest_e6, self._highest_e6
         while taker.status == PENDING:
             level = ladder.best()
             if level is None:
@@ -183,9 +231,12 @@ class Engine:
                     # pre-paid only up to worst_price_e6; to pass over better bids would break priority
                     yield self._stop(taker, RejectReason.PRICE_BAND, now_ns)
                 return
+            if highest_e6 and not lowest_e6 <= price <= highest_e6:  # no trade prints outside (MATC-033)
+                yield self._stop(taker, RejectReason.PRICE_BAND, now_ns)
+                return
             maker = level.front()
-            if prevents_self_trade and maker.trader == taker.trader:
-                yield from self._prevent(maker, taker, now_ns)
+            if prevents_self_trade and is_own(maker, taker):
+                yield from self._prevent(maker, taker, mode, now_ns)
             elif maker.reduce_only or taker.reduce_only:
                 yield self._meet_reduce_only(maker, taker, price, now_ns)
             else:
@@ -198,7 +249,7 @@ class Engine:
         maker_at = self._position(maker.trader)
         maker_effect = effect_of(maker_at, maker, price_e6, qty_e8, spec, maker.cum_notional)
         if maker_effect is None:
-            return self._end_resting(maker, CANCELED, RejectReason.WOULD_BE_BANKRUPT, now_ns)
+            return self.end_resting(maker, CANCELED, RejectReason.WOULD_BE_BANKRUPT, now_ns)
         taker_at = self._position(taker.trader)
         before = taker_at if taker_at is not maker_at else position_after(maker_at, maker_effect)
         taker_effect = effect_of(before, taker, price_e6, qty_e8, spec, taker.cum_notional)
@@ -206,9 +257,13 @@ class Engine:
             return self._stop(taker, RejectReason.WOULD_BE_BANKRUPT, now_ns)
         if self._has_positions:
             change = max(maker_effect.size_e8, 0) - max(maker_at.size_e8, 0)
-            self.open_interest_e8 += change + max(taker_effect.size_e8, 0) - max(before.size_e8, 0)
+            open_e8 = self.open_interest_e8 + change + max(taker_effect.size_e8, 0) - max(before.size_e8, 0)
+            if spec.oi_cap_e8 and open_e8 > max(spec.oi_cap_e8, self.open_interest_e8):
+                return self._stop(taker, RejectReason.OPEN_INTEREST_CAP, now_ns)
+            self.open_interest_e8 = open_e8
         self.book.reduce_quantity(maker, qty_e8)
         taker.leaves_e8 -= qty_e8
+        self.last_e6 = price_e6
         fill = settle(
             spec,
             Party(maker, maker_at, maker_effect),
@@ -231,16 +286,15 @@ class Engine:
         if maker.reduce_only:
             qty = min(qty, closable_e8(self._position(maker.trader), maker.side == BUY))
             if not qty:
-                return self._end_resting(maker, CANCELED, EndReason.REDUCE_ONLY, now_ns)
+                return self.end_resting(maker, CANCELED, EndReason.REDUCE_ONLY, now_ns)
         return self._meet(maker, taker, price_e6, qty, now_ns)
 
-    def _prevent(self, maker: Order, taker: Order, now_ns: int) -> Iterator[Step]:
+    def _prevent(self, maker: Order, taker: Order, mode: StpMode, now_ns: int) -> Iterator[Step]:
         """Keep a trader from trading with himself (MATC-040 to MATC-045)."""
-        mode = self.stp
         if mode is StpMode.DECREMENT:
             prevented = min(maker.leaves_e8, taker.leaves_e8)
             if maker.leaves_e8 == prevented:
-                yield self._end_resting(maker, EXPIRED_IN_MATCH, EndReason.SELF_TRADE, now_ns, prevented)
+                yield self.end_resting(maker, EXPIRED_IN_MATCH, EndReason.SELF_TRADE, now_ns, prevented)
             else:
                 self.book.reduce_quantity(maker, prevented)
                 maker.updated_ns = now_ns
@@ -251,7 +305,7 @@ class Engine:
                 taker.leaves_e8 -= prevented  # its hold follows with its next step
             return
         if mode is not StpMode.EXPIRE_TAKER:
-            yield self._end_resting(maker, EXPIRED_IN_MATCH, EndReason.SELF_TRADE, now_ns, maker.leaves_e8)
+            yield self.end_resting(maker, EXPIRED_IN_MATCH, EndReason.SELF_TRADE, now_ns, maker.leaves_e8)
         if mode is not StpMode.EXPIRE_MAKER:
             yield self._end(taker, EXPIRED_IN_MATCH, EndReason.SELF_TRADE, now_ns, taker.leaves_e8)
 
@@ -279,7 +333,7 @@ class Engine:
             for order in orders:  # the oldest are served first, so the newest go without
                 left = closable[order.side] - order.leaves_e8
                 if left < 0:
-                    yield self._end_resting(order, CANCELED, EndReason.REDUCE_ONLY, now_ns)
+                    yield self.end_resting(order, CANCELED, EndReason.REDUCE_ONLY, now_ns)
                 else:
                     closable[order.side] = left
 
@@ -289,10 +343,11 @@ class Engine:
         """End an arriving order that may not go on: refused as a whole, or its rest cancelled."""
         return self._end(taker, CANCELED if taker.cum_qty_e8 else REJECTED, reason, now_ns)
 
-    def _end_resting(
+    def end_resting(
         self, order: Order, status: str, reason: Reason, now_ns: int, prevented_e8: int = 0
     ) -> Step:
-        self.book.remove(order.uuid)
+        if self.book.remove(order.uuid) is None:
+            self.stops.remove(order.uuid)
         return self._end(order, status, reason, now_ns, prevented_e8)
 
     def _end(self, order: Order, status: str, reason: Reason, now_ns: int, prevented_e8: int = 0) -> Step:

@@ -9,13 +9,13 @@ from collections.abc import Iterable
 
 from system.matcher.commit import Watermark, lease_row
 from system.matcher.matching import Engine
-from system.matcher.steps import StpMode
+from system.matcher.steps import Mark
 from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.errors import ConditionFailed, Unavailable
 from system.model.keys import Item, Key
 from system.model.market import MarketState, spec_from_item
-from system.model.order import OPEN, order_from_item
+from system.model.order import OPEN, PENDING, UNTRIGGERED, order_from_item
 from system.model.position import Position, position_from_item
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
 
@@ -72,14 +72,24 @@ def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
     orders = [
         order_from_item(row)
         for row in query_all(store, keys.ORDERS, pk)
-        if row["status"] == OPEN and row["orderType"] in ("LIMIT", "MARKET")
+        if row["orderType"] in ("LIMIT", "MARKET") and _is_waiting(row)
     ]
     engine = Engine(
-        spec_from_item(market), {}, MarketState(market["status"]), StpMode.EXPIRE_TAKER, open_interest_e8
+        spec_from_item(market), {}, MarketState(market["status"]), open_interest_e8=open_interest_e8
     )
+    if mark_e6 := market.get("mark_e6", 0):
+        engine.take_mark(Mark(mark_e6, market.get("mark_ns", 1)))
+    engine.reopens_ns = market.get("reopens_ns", 0)
     load_positions(store, engine, (order.trader for order in orders))
     engine.restore(orders)
     return engine
+
+
+def _is_waiting(row: Item) -> bool:
+    """Tell whether the matcher has an order in hand: resting, waiting for its trigger, or just triggered."""
+    if row["status"] == PENDING:
+        return "trigger_e6" in row and "seq" in row
+    return row["status"] in (OPEN, UNTRIGGERED)
 
 
 def load_positions(store: Store, engine: Engine, traders: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ from system.model.errors import RejectReason
 from system.model.market import MarketState
 from system.model.order import Order
 from system.model.position import Position
-from system.model.trade import Trade
+from system.model.trade import PENDING, Trade
 
 
 class StpMode(StrEnum):
@@ -55,16 +55,23 @@ class CancelBelow(NamedTuple):
 
 
 class SetState(NamedTuple):
-    """Move the market to another state; CLOSED takes back every order."""
+    """Move the market to another state; SETTLING and CLOSED take back every order."""
 
     state: MarketState
+
+
+class Mark(NamedTuple):
+    """The mark of a moment; bands, stop orders and liquidations follow from it."""
+
+    mark_e6: int
+    ts_ns: int
 
 
 class Tick(NamedTuple):
     """Nothing but the passing of time: orders whose time has come expire."""
 
 
-Command = Order | Cancel | CancelBelow | SetState | Tick
+Command = Order | Cancel | CancelBelow | SetState | Mark | Tick
 
 
 class Posting(NamedTuple):
@@ -98,7 +105,7 @@ class Fill(msgspec.Struct, frozen=True):
         """The orders this step changed."""
         return self.maker, self.taker
 
-    def to_trade(self, uuid: str, trade_no: int, ts_ns: int) -> Trade:
+    def to_trade(self, uuid: str, trade_no: int, ts_ns: int, settlement: str = PENDING) -> Trade:
         """Return the Trades row of this fill."""
         maker, taker = self.maker, self.taker
         return Trade(
@@ -119,6 +126,7 @@ class Fill(msgspec.Struct, frozen=True):
             taker_fee=self.taker_fee,
             latency_ns=ts_ns - taker.accepted_ns,
             ts_ns=ts_ns,
+            settlement=settlement,
         )
 
 
@@ -168,4 +176,13 @@ class Refused(msgspec.Struct, frozen=True):
     postings: tuple[Posting, ...] = ()
 
 
-Step = Fill | Rested | Reduced | Done | Refused
+class StateChanged(msgspec.Struct, frozen=True):
+    """The market is in another state now; `reopens_ns` is when POST_ONLY ends by itself, 0: never."""
+
+    state: MarketState
+    reopens_ns: int = 0
+    orders: tuple[Order, ...] = ()
+    postings: tuple[Posting, ...] = ()
+
+
+Step = Fill | Rested | Reduced | Done | Refused | StateChanged

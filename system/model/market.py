@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from system.model import keys
-from system.model.units import FEE_PPM, PPM, QTY_SCALE
+from system.model.symbols import MARGINED, PATTERNS, MarketKind, read_symbol
+from system.model.units import FEE_PPM, NS, PPM, QTY_SCALE
 
-PERP_SYMBOL = re.compile(r"^[A-Z0-9]{2,10}-PERP$")
-SPOT_SYMBOL = re.compile(r"^[A-Za-z][A-Za-z0-9]{1,10}-USDC$")
-
-
-class MarketKind(StrEnum):
-    SPOT = "SPOT"
-    PERP = "PERP"
+Settlement = Literal["chain", "ledger"]
+NETTING_RULES = ("gross", "pair", "max")
+STP_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
 
 
 class MarketState(StrEnum):
-    """Admin and clock move a market along these; every move is a sequenced command."""
+    """Admin and clock move a market along these; every move is a sequenced command (MATC-060)."""
 
     ACTIVE = "ACTIVE"
+    POST_ONLY = "POST_ONLY"
+    CANCEL_ONLY = "CANCEL_ONLY"
     PAUSED = "PAUSED"
+    SETTLING = "SETTLING"
     CLOSED = "CLOSED"
+
+    @property
+    def admits_makers(self) -> bool:
+        return self in (MarketState.ACTIVE, MarketState.POST_ONLY)
+
+    @property
+    def funds(self) -> bool:
+        """Tell whether funding accrues."""
+        return self in (MarketState.ACTIVE, MarketState.POST_ONLY)
+
+    @property
+    def marks(self) -> bool:
+        """Tell whether a mark takes effect; PAUSED only records it, SETTLING only samples its TWAP."""
+        return self in (MarketState.ACTIVE, MarketState.POST_ONLY, MarketState.CANCEL_ONLY)
+
+    @property
+    def moves_margin(self) -> bool:
+        return self not in (MarketState.SETTLING, MarketState.CLOSED)
+
+
+LISTED = tuple(state for state in MarketState if state is not MarketState.CLOSED)
+_STRICTNESS = {state: rank for rank, state in enumerate(MarketState)}
+
+
+def may_become(before: MarketState, after: MarketState) -> bool:
+    """Tell whether a market may be moved so. Rule: MATC-061.
+
+    It may be made stricter at once, as a circuit breaker must, and looser until it settles.
+    """
+    if before is MarketState.CLOSED or before is after:
+        return False
+    if before is MarketState.SETTLING:
+        return after is MarketState.CLOSED
+    return after is not MarketState.CLOSED or _STRICTNESS[before] < _STRICTNESS[after]
 
 
 class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The fixed terms of a market.
 
-    Units: `tick_e6` uUSDC per 1.0 base, `lot_e8` 1e-8 base, `*_ppm` parts per million,
-    `max_order_e8` 1e-8 base, `min_notional` uUSDC.
+    Units: `*_e6` uUSDC per 1.0 base, `*_e8` 1e-8 base, `*_ppm` parts per million, `*_s` seconds
+    (`expiry_s` Unix), `min_notional` and `insurance` uUSDC.
     """
 
     symbol: str
@@ -41,28 +74,116 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     underlying: str
     tick_e6: int
     lot_e8: int
+    settle_tick_e6: int = 0  # grid of settlement prices; 0: the tick
     min_notional: int = 1_000_000
     max_order_e8: int = 10**13
+    oi_cap_e8: int = 0  # 0: none
     fee_ppm: int = FEE_PPM
+    settlement_fee_ppm: int = 0
     im_ppm: int = PPM
     mm_ppm: int = 50_000
+    liq_fee_ppm: int = 10_000
+    slippage_ppm: int = 20_000  # what closing a position may cost beyond its fees
     band_ppm: int = 50_000
+    mark_band_ppm: int = 50_000
     funding: str = "none"
+    funding_interval_s: int = 3_600
+    expiry_s: int = 0
+    strike_e6: int = 0
+    cap_e6: int = 0  # a call pays at most cap less strike
+    option_type: str = ""
+    settle_window_s: int = 1_800
+    cooldown_s: int = 60  # POST_ONLY lasts so long before a market is ACTIVE again
+    stp: str = "EXPIRE_TAKER"  # for orders that name no mode
+    netting: str = "gross"
+    settlement: Settlement = "chain"
+
+    @property
+    def margined(self) -> bool:
+        return self.kind in MARGINED
+
+    @property
+    def settle_step_e6(self) -> int:
+        return self.settle_tick_e6 or self.tick_e6
+
+    @property
+    def max_payoff_e6(self) -> int:
+        """The most that one option can pay, and so what its writer locks."""
+        return self.cap_e6 - self.strike_e6 if self.option_type == "CALL" else self.strike_e6
+
+    @property
+    def expiry_ns(self) -> int:
+        return self.expiry_s * NS
 
     def problem(self) -> str:
-        """Return why these terms are illegal, or "" when they are fine. Rule: MARK-001."""
-        pattern = PERP_SYMBOL if self.kind is MarketKind.PERP else SPOT_SYMBOL
-        if not pattern.match(self.symbol):
-            return f"symbol: expected {pattern.pattern} for {self.kind}, was {self.symbol!r}"
+        """Return why these terms are illegal, "" when they are fine. Rules: MARK-001, MARK-003 to 005."""
+        return (
+            self._symbol_problem()
+            or self._grid_problem()
+            or self._margin_problem()
+            or self._word_problem()
+            or self._settlement_problem()
+        )
+
+    def _symbol_problem(self) -> str:
+        named = read_symbol(self.symbol)
+        if named is None or named.kind is not self.kind:
+            return f"symbol: expected {PATTERNS[self.kind].pattern} for {self.kind}, was {self.symbol!r}"
+        for name, said, was in (
+            ("expiry_s", named.expiry_s, self.expiry_s),
+            ("strike_e6", named.strike_e6, self.strike_e6),
+            ("option_type", named.option_type, self.option_type),
+        ):
+            if said != was:
+                return f"{name}: expected {said!r}, as {self.symbol} says, was {was!r}"
+        return ""
+
+    def _grid_problem(self) -> str:
         if self.tick_e6 <= 0 or self.lot_e8 <= 0:
             return f"tick and lot: expected above 0, was {self.tick_e6} and {self.lot_e8}"
-        if self.tick_e6 * self.lot_e8 % QTY_SCALE:
-            return (
-                "tick times lot: expected a whole number of uUSDC, "
-                f"was {self.tick_e6} * {self.lot_e8} / {QTY_SCALE}"
-            )
-        if self.kind is MarketKind.PERP and self.im_ppm <= self.mm_ppm:
+        for name, step_e6 in (("tick", self.tick_e6), ("settle tick", self.settle_step_e6)):
+            if step_e6 <= 0 or step_e6 * self.lot_e8 % QTY_SCALE:
+                return (
+                    f"{name} times lot: expected a whole number of uUSDC, "
+                    f"was {step_e6} * {self.lot_e8} / {QTY_SCALE}"
+                )
+        if self.kind is not MarketKind.OPTION:
+            return "" if not self.cap_e6 else f"cap_e6: expected 0 for {self.kind}, was {self.cap_e6}"
+        if self.strike_e6 % self.settle_step_e6 or self.cap_e6 % self.settle_step_e6:
+            was = f"{self.strike_e6} and {self.cap_e6}"
+            return f"strike and cap: expected multiples of {self.settle_step_e6}, was {was}"
+        if self.option_type == "PUT" and self.cap_e6:
+            return f"cap_e6: expected 0 for a put, was {self.cap_e6}"
+        if self.option_type == "CALL" and self.cap_e6 <= self.strike_e6:
+            return f"cap_e6: expected above the strike {self.strike_e6}, was {self.cap_e6}"
+        return ""
+
+    def _margin_problem(self) -> str:
+        if not self.margined:
+            return ""
+        if self.im_ppm <= self.mm_ppm:
             return f"im_ppm: expected above mm_ppm {self.mm_ppm}, was {self.im_ppm}"
+        closing_ppm = self.fee_ppm + self.liq_fee_ppm + self.slippage_ppm
+        if self.mm_ppm < closing_ppm:
+            return (
+                f"mm_ppm: expected fee, liquidation fee and slippage {closing_ppm} or more, was {self.mm_ppm}"
+            )
+        return ""
+
+    def _word_problem(self) -> str:
+        if self.stp not in STP_MODES:
+            return f"stp: expected one of {', '.join(STP_MODES)}, was {self.stp!r}"
+        if self.netting not in NETTING_RULES:
+            return f"netting: expected one of {', '.join(NETTING_RULES)}, was {self.netting!r}"
+        if self.funding != "none" and self.kind is not MarketKind.PERP:
+            return f"funding: expected none for {self.kind}, was {self.funding!r}"
+        return ""
+
+    def _settlement_problem(self) -> str:
+        # the contracts know spot and perps without funding so far
+        unknown_on_chain = self.kind in (MarketKind.FUTURE, MarketKind.OPTION) or self.funding != "none"
+        if self.settlement == "chain" and unknown_on_chain:
+            return f"settlement: expected ledger for {self.kind} with funding {self.funding}, was chain"
         return ""
 
     def to_item(self, state: MarketState, created_ns: int) -> dict[str, Any]:
@@ -83,3 +204,15 @@ def spec_from_item(item: dict[str, Any]) -> MarketSpec:
     values = {name: item[name] for name in _FIELDS}
     values["kind"] = MarketKind(values["kind"])
     return MarketSpec(**values)
+
+
+__all__ = [
+    "LISTED",
+    "MARGINED",
+    "MarketKind",
+    "MarketSpec",
+    "MarketState",
+    "Settlement",
+    "may_become",
+    "spec_from_item",
+]

@@ -21,12 +21,13 @@ TimeInForce = Literal["GTC", "GTT", "IOC", "FOK"]
 
 PENDING = "PENDING"  # accepted and pre-paid, not yet sequenced (FIX PendingNew)
 OPEN = "OPEN"  # resting in the book, nothing or a part filled
+UNTRIGGERED = "UNTRIGGERED"  # a stop order that waits for its trigger, outside the book
 FILLED = "FILLED"
 CANCELED = "CANCELED"
 EXPIRED = "EXPIRED"  # IOC/MARKET remainder, GTT, FOK
 REJECTED = "REJECTED"  # refused by the matcher (post-only, state); the door's refusals leave no row
 EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"  # self-trade prevention
-LIVE = (PENDING, OPEN)
+LIVE = (PENDING, OPEN, UNTRIGGERED)
 TERMINAL = (FILLED, CANCELED, EXPIRED, REJECTED, EXPIRED_IN_MATCH)
 
 
@@ -62,6 +63,10 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
     signature: str = ""  # 0x + 130 hex; "" when the run has signatures off
     client_order_id: str = ""
     replaces: str = ""  # order id that this one takes the place of
+    stp: str = ""  # self-trade prevention mode; "" means the market's
+    trade_group: str = ""  # accounts of one owner: their orders are not to meet either
+    trigger_e6: int = 0  # a stop order's price; 0: no stop order
+    trigger_on: str = "MARK"  # or LAST: which price it is compared with
     # acceptance
     accepted_ns: int = 0
     received_ns: int = 0
@@ -134,9 +139,20 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
             item["subaccount"] = self.subaccount
         if self.post_only:
             item["post_only"] = self.post_only
+        if self.reduce_only or self.stp or self.trade_group:
+            self._add_rare_terms(item)
+        return item
+
+    def _add_rare_terms(self, item: dict[str, Any]) -> None:
         if self.reduce_only:
             item["reduce_only"] = self.reduce_only
-        return item
+        if self.stp:
+            item["stp"] = self.stp
+        if self.trade_group:
+            item["trade_group"] = self.trade_group
+        if self.trigger_e6:  # of a reduce-only order only
+            item["trigger_e6"] = self.trigger_e6
+            item["trigger_on"] = self.trigger_on
 
     @property
     def key(self) -> keys.Key:

@@ -28,6 +28,8 @@ class Position(msgspec.Struct, kw_only=True):
     fees: int = 0
     trades: int = 0
     version: int = 0
+    adjusted: int = 0  # funding, liquidation fees, settlement: what moved its money beside fills
+    funding_e6: int = 0  # the market's funding index that it has been settled at
 
     @property
     def key(self) -> keys.Key:
@@ -35,7 +37,7 @@ class Position(msgspec.Struct, kw_only=True):
 
     def to_item(self) -> dict[str, Any]:
         """Return the whole Positions row."""
-        return {
+        item: dict[str, Any] = {
             "PK": "TRADER#" + self.trader,
             "SK": "MARKET#" + self.symbol,
             "trader": self.trader,
@@ -48,6 +50,11 @@ class Position(msgspec.Struct, kw_only=True):
             "trades": self.trades,
             "version": self.version,
         }
+        if self.adjusted:
+            item["adjusted"] = self.adjusted
+        if self.funding_e6:
+            item["funding_e6"] = self.funding_e6
+        return item
 
 
 _FIELDS = Position.__struct_fields__
@@ -55,4 +62,4 @@ _FIELDS = Position.__struct_fields__
 
 def position_from_item(item: dict[str, Any]) -> Position:
     """Read a Positions row."""
-    return Position(**{name: item[name] for name in _FIELDS})
+    return Position(**{name: item[name] for name in _FIELDS if name in item})

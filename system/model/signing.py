@@ -7,12 +7,18 @@ from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Order
 from system.model.units import NS
 
-_KIND = {MarketKind.SPOT: typed_data.KIND_SPOT, MarketKind.PERP: typed_data.KIND_PERP}
+_KIND = {
+    MarketKind.SPOT: typed_data.KIND_SPOT,
+    MarketKind.PERP: typed_data.KIND_PERP,
+    MarketKind.FUTURE: typed_data.KIND_FUTURE,
+    MarketKind.OPTION: typed_data.KIND_OPTION,
+}
 
 
 def instrument_id(spec: MarketSpec) -> bytes:
     """Return the market's instrument as the chain names it (EIP-712 hashStruct)."""
-    return typed_data.instrument_hash(_KIND[spec.kind], spec.symbol)
+    is_call = spec.option_type == "CALL"
+    return typed_data.instrument_hash(_KIND[spec.kind], spec.symbol, spec.expiry_s, spec.strike_e6, is_call)
 
 
 def side_code(order: Order) -> int:

@@ -14,6 +14,7 @@ BATCHED = "BATCHED"
 SUBMITTED = "SUBMITTED"
 CONFIRMED = "CONFIRMED"
 SKIPPED = "SKIPPED"  # the contract refused this fill and said why
+LEDGER = "LEDGER"  # stays in the ledger: the contracts do not know such a market
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +40,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: int
     latency_ns: int  # taker's acceptance to this commit
     ts_ns: int
+    settlement: str = PENDING
 
     def to_item(self) -> dict[str, Any]:
         return {
@@ -63,5 +65,5 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
             "taker_fee": self.taker_fee,
             "latency_ns": self.latency_ns,
             "ts_ns": self.ts_ns,
-            "settlementStatus": PENDING,
+            "settlementStatus": self.settlement,
         }

@@ -23,7 +23,7 @@ def accept(
     """
     if order.symbol != spec.symbol:
         return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"expected {spec.symbol}, was {order.symbol}")
-    if state is not MarketState.ACTIVE:
+    if state is not MarketState.ACTIVE and not (state.admits_makers and order.tif in ("GTC", "GTT")):
         return Rejected(RejectReason.EXCHANGE_CLOSED, "symbol", f"{spec.symbol} is {state.value}")
     plain = order.order_type == "LIMIT" and not order.post_only and not order.reduce_only
     return (
@@ -47,6 +47,9 @@ def _flags(order: Order, spec: MarketSpec) -> Rejected | None:
         )
     if order.reduce_only and spec.kind is MarketKind.SPOT:
         return Rejected(RejectReason.INCOMPATIBLE_FLAGS, "reduce_only", "a spot market has no positions")
+    if order.trigger_e6 and (order.trigger_e6 < 0 or order.trigger_e6 % spec.tick_e6):
+        detail = f"expected a multiple of {spec.tick_e6}, was {order.trigger_e6}"
+        return Rejected(RejectReason.INCORRECT_TICK, "trigger_e6", detail)
     return None
 
 
@@ -80,6 +83,13 @@ def _numbers(order: Order, spec: MarketSpec) -> Rejected | None:
 
 def _price(order: Order, spec: MarketSpec, reference_price_e6: int) -> Rejected | None:
     """The band on the aggressive side, a wide filter on the passive side (RISK-005, RISK-006)."""
+    if spec.kind is MarketKind.OPTION:
+        most = spec.max_payoff_e6
+        if order.limit_price_e6 <= most:
+            return None
+        return Rejected(
+            RejectReason.PRICE_BAND, "limit_price_e6", f"expected at most {most}, the largest payoff"
+        )
     if reference_price_e6 <= 0:
         return Rejected(RejectReason.NO_REFERENCE_PRICE, "symbol", f"{spec.symbol} has no price yet")
     price = order.limit_price_e6

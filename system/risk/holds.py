@@ -46,6 +46,8 @@ def worst_price(side: Side, limit_price_e6: int, reference_price_e6: int, spec: 
     """
     if side == BUY:
         return limit_price_e6
+    if spec.kind is MarketKind.OPTION:
+        return spec.max_payoff_e6  # nobody pays more, and the writer's lock is the same at every price
     return band(reference_price_e6, spec.band_ppm, spec.tick_e6)[1]
 
 
@@ -62,15 +64,19 @@ def hold_at(order: Order, spec: MarketSpec, price_e6: int, leaves_e8: int) -> in
     Margin and fee telescope over the order's fills; so after a fill at this price or a lower
     one the old hold covers exactly the fill and the new hold (I5).
     """
-    if not leaves_e8:
+    if not leaves_e8 or order.reduce_only:  # what closes a position is paid out of it
         return 0
-    spot = spec.kind is MarketKind.SPOT
-    if spot and order.side != BUY:
-        return leaves_e8
+    kind = spec.kind
+    if order.side != BUY:
+        if kind is MarketKind.SPOT:
+            return leaves_e8
+        if kind is MarketKind.OPTION:  # the premium, which comes in, pays the fee
+            return spec.max_payoff_e6 * leaves_e8 // QTY_SCALE
     notional = price_e6 * leaves_e8 // QTY_SCALE
     traded = order.cum_notional
     fee = -(-(traded + notional) * spec.fee_ppm // PPM) - order.fee_paid
-    return (notional if spot else margin_step(traded, notional, spec.im_ppm)) + fee
+    in_full = kind is MarketKind.SPOT or kind is MarketKind.OPTION
+    return (notional if in_full else margin_step(traded, notional, spec.im_ppm)) + fee
 
 
 @lru_cache(maxsize=1_024)  # an order asks twice, and prices change rarely

@@ -11,6 +11,7 @@ import msgspec
 
 from system.model.position import Position
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
+from system.risk.options import option_effect
 
 
 class FillEffect(msgspec.Struct, frozen=True, gc=False):
@@ -95,6 +96,15 @@ def _reduce(
         cost = direction * opened_notional
         margin += margin_in
     return FillEffect(size, cost, margin, margin_in, pay_out, realised)
+
+
+def option_fill(position: Position, signed_qty_e8: int, price_e6: int, max_payoff_e6: int) -> FillEffect:
+    """Compute an option fill as cash in and out: the premium moves with the lock (OPTN-004, OPTN-005)."""
+    done = option_effect(position.size_e8, position.cost, signed_qty_e8, price_e6, max_payoff_e6)
+    paid_in, paid_out = max(0, -done.premium), max(0, done.premium)
+    return FillEffect(
+        done.size_e8, done.cost, done.lock, paid_in + done.lock_in, paid_out + done.lock_out, done.realised
+    )
 
 
 def spot_effect(position: Position, signed_qty_e8: int, price_e6: int) -> FillEffect:

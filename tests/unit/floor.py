@@ -192,15 +192,19 @@ class Floor:
 
     def signed(self, name: str, body: Item) -> str:
         """Sign an order's body as its owner's wallet would."""
-        market = body["type"] == "market"
+        market = "market" in (body["type"], body.get("execution"))
+        spec = self.specs[body["symbol"]]
         separator = typed_data.domain_separator(typed_data.Domain(self.config.chain_id, SETTLEMENT))
         digest = typed_data.order_digest(
             separator,
             body["account"],
             body.get("subaccount", 0),
             typed_data.instrument_hash(
-                typed_data.KIND_PERP if body["symbol"].endswith("PERP") else typed_data.KIND_SPOT,
-                body["symbol"],
+                list(MarketKind).index(spec.kind),
+                spec.symbol,
+                spec.expiry_s,
+                spec.strike_e6,
+                spec.option_type == "CALL",
             ),
             typed_data.SIDE_BUY if body["side"] == "BUY" else typed_data.SIDE_SELL,
             typed_data.tif_bits(
@@ -331,7 +335,7 @@ class Floor:
             account = keys.Key(keys.market_pk(symbol), "ASSET#USDC")
             clearing = (self.store.get(keys.BALANCES, account) or {}).get("clearing", 0)
             assert sizes[symbol] == 0, symbol
-            assert clearing == (-costs[symbol] if spec.kind is MarketKind.PERP else 0), symbol
+            assert clearing == (-costs[symbol] if spec.margined else 0), symbol
         for row in self.store.scan(keys.ORDERS):
             if row["orderType"] in ("LIMIT", "MARKET"):
                 order = order_from_item(row)

@@ -138,10 +138,15 @@ class Venue:
         assert sum(at.size_e8 for at in positions) == 0
         assert sum(at.fees for at in positions) == self.fees
         assert all(at.margin >= 0 for at in positions)
-        assert -sum(at.cost for at in positions) == self.clearing
-        if self.spec.kind is MarketKind.PERP:
+        if self.spec.kind is MarketKind.OPTION:
+            assert self.clearing == 0
+            most = self.spec.max_payoff_e6
+            assert all(at.margin == most * max(0, -at.size_e8) // E8 for at in positions)
+        else:
+            assert -sum(at.cost for at in positions) == self.clearing
+        if self.spec.kind is not MarketKind.SPOT:
             assert sum(max(at.size_e8, 0) for at in positions) == self.engine.open_interest_e8
-            assert sum(at.realised for at in positions) == -self.clearing
+            assert sum(at.realised for at in positions) == sum(at.cost for at in positions)
 
     def audit(self) -> None:
         """See I3 over all accounts, and I5: each hold is what its order may still have to pay."""
@@ -159,7 +164,7 @@ class Venue:
             if not order.seq:  # pre-paid, not sequenced yet
                 owed[order.trader, order.hold_asset] += order.hold
                 continue
-            resting = order.uuid in self.engine.book
+            resting = order.uuid in self.engine.book or self.engine.stops.get(order.uuid) is not None
             assert resting == (order.status in LIVE), order
             assert order.hold == (owed_by(order, self.spec) if resting else 0), order
             assert order.leaves_e8 if resting else not order.leaves_e8, order
@@ -203,8 +208,13 @@ def owed_by(order: Order, spec: MarketSpec) -> int:
     notional = order.limit_price_e6 * order.leaves_e8 // E8
     if spec.kind is MarketKind.SPOT and order.side == "SELL":
         return order.leaves_e8
+    if order.reduce_only:
+        return 0
+    if spec.kind is MarketKind.OPTION and order.side == "SELL":
+        most = spec.cap_e6 - spec.strike_e6 if spec.option_type == "CALL" else spec.strike_e6
+        return most * order.leaves_e8 // E8
     fee = up(spec.fee_ppm * (order.cum_notional + notional)) - order.fee_paid
-    if spec.kind is MarketKind.SPOT:
+    if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return notional + fee
     margin = up(spec.im_ppm * (order.cum_notional + notional)) - up(spec.im_ppm * order.cum_notional)
     return margin + fee

@@ -1,0 +1,120 @@
+"""What a scenario file may say of a market."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from sim.scenario.part import Misfit, Part
+from sim.scenario.units import (
+    SECOND_NS,
+    Amount,
+    AssetAmount,
+    Duration,
+    PositiveShare,
+    Price,
+    Share,
+    format_amount,
+)
+from sim.scenario.words import choice
+from system.model.market import STP_MODES, MarketKind, MarketSpec
+from system.model.symbols import Terms, read_symbol
+from system.model.units import PPM
+
+
+class Market(Part):
+    """The terms of one market."""
+
+    symbol: str
+    """`BTC-PERP`, `sBTC-USDC`, the future `BTC-27JUN25`, or the option `BTC-27JUN25-60000-C`."""
+    tick: Price
+    """Smallest step of a price."""
+    lot: AssetAmount
+    """Smallest step of a quantity, in the market's base."""
+    initial_margin: PositiveShare = PPM
+    """Margin paid for a new position; 100 % means fully pre-paid."""
+    maintenance_margin: PositiveShare = 50_000
+    """Margin below which a position is liquidated."""
+    fee: Share = 5_000
+    """Fee of each side."""
+    band: PositiveShare = 50_000
+    """How far from the mark an order may trade."""
+    mark_band: PositiveShare = 50_000
+    """How far from the index a mark may be."""
+    liquidation_fee: Share = 10_000
+    """Fee of a liquidation, paid to the insurance fund."""
+    slippage: Share = 20_000
+    """What closing a position may cost beyond its fees; maintenance margin covers all three."""
+    settle_tick: Price | None = None
+    """Grid of settlement prices; the tick when left out."""
+    settle_window: Duration = 1_800 * SECOND_NS
+    """A contract is settled at the mean index of this time before its expiry; 0 s: at the last index."""
+    cap: Price | None = None
+    """Price of the underlying above which a call pays no more; its writer locks cap less strike."""
+    open_interest_cap: AssetAmount | None = None
+    """The most contracts that may be open."""
+    cooldown: Duration = 60 * SECOND_NS
+    """How long a market that was closed to takers stays post-only before it is active again."""
+    stp: Annotated[str, choice("self-trade prevention mode", *STP_MODES)] = "EXPIRE_TAKER"
+    """Who gives way when a trader would meet himself, where an order does not say it."""
+    settlement: Literal["chain", "ledger"] | None = None
+    """Whether its trades go to the chain. Left out: chain where the contracts know such markets."""
+    funding: Annotated[Literal["none"], choice("funding model", "none", later=("seed_literal",))] = "none"
+    """Which funding model a perpetual has."""
+
+    @property
+    def base(self) -> str:
+        """The asset that is traded: BTC of BTC-PERP and of BTC-27JUN25-60000-C, sBTC of sBTC-USDC."""
+        return self.symbol.partition("-")[0]
+
+    @property
+    def underlying(self) -> str:
+        """The asset whose outside price counts: BTC for BTC-PERP and for sBTC-USDC."""
+        base = self.base
+        synth = base[:1] == "s" and base[1:].isupper()
+        return base[1:] if synth else base
+
+    def spec(self) -> MarketSpec:
+        """Return the exchange's own form of these terms."""
+        named = read_symbol(self.symbol) or Terms(MarketKind.SPOT, self.base)
+        known_on_chain = named.kind in (MarketKind.SPOT, MarketKind.PERP) and self.funding == "none"
+        return MarketSpec(
+            symbol=self.symbol,
+            kind=named.kind,
+            expiry_s=named.expiry_s,
+            strike_e6=named.strike_e6,
+            option_type=named.option_type,
+            cap_e6=self.cap or 0,
+            settle_tick_e6=self.settle_tick or 0,
+            settle_window_s=self.settle_window // SECOND_NS,
+            oi_cap_e8=self.open_interest_cap.units if self.open_interest_cap else 0,
+            mark_band_ppm=self.mark_band,
+            liq_fee_ppm=self.liquidation_fee,
+            slippage_ppm=self.slippage,
+            cooldown_s=self.cooldown // SECOND_NS,
+            stp=self.stp,
+            settlement=self.settlement or ("chain" if known_on_chain else "ledger"),
+            base=self.base,
+            underlying=self.underlying,
+            tick_e6=self.tick,
+            lot_e8=self.lot.units,
+            fee_ppm=self.fee,
+            im_ppm=self.initial_margin,
+            mm_ppm=self.maintenance_margin,
+            band_ppm=self.band,
+            funding=self.funding,
+        )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.lot.asset != self.base:
+            was = format_amount(self.lot)
+            right = format_amount(Amount(self.base, self.lot.units)) if self.lot.asset != "USDC" else "..."
+            raise Misfit(
+                ("lot",), f"expected an amount of {self.base}, was `{was}`", f"write it like `{right}`"
+            )
+        problem = self.spec().problem()
+        if problem:
+            raise Misfit((), f"not a legal market: {problem}", "see docs/scenario-files.md#markets")
+        return self

@@ -1,0 +1,48 @@
+"""The states of a market: who may do what, and the way from one to another. MATC-060 to MATC-063."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from system.matcher.steps import Refused, StateChanged, Step
+from system.model.errors import RejectReason
+from system.model.market import MarketState, may_become
+from system.model.order import CANCELED
+from system.model.units import NS
+
+if TYPE_CHECKING:
+    from system.matcher.matching import Engine
+
+
+def set_state(engine: Engine, state: MarketState, now_ns: int) -> Iterator[Step]:
+    """Move along MATC-061; what was closed to takers comes back through POST_ONLY (MATC-062)."""
+    cooldown_ns = engine.spec.cooldown_s * NS
+    again = engine.state is state is MarketState.SETTLING  # a matcher may have died on the way
+    if not again and not may_become(engine.state, state):
+        yield Refused(RejectReason.EXCHANGE_CLOSED)
+    elif state in (MarketState.SETTLING, MarketState.CLOSED):
+        yield from wind_up(engine, now_ns)
+        if state is MarketState.CLOSED and not engine.open_interest_e8:
+            yield enter(engine, state)
+    elif state is not MarketState.ACTIVE or not cooldown_ns:
+        yield enter(engine, state)
+    elif engine.state is not MarketState.POST_ONLY:
+        yield enter(engine, MarketState.POST_ONLY, now_ns + cooldown_ns)
+    elif not engine.reopens_ns:  # else it opens by itself, and not before
+        yield enter(engine, state)
+
+
+def wind_up(engine: Engine, now_ns: int) -> Iterator[Step]:
+    """Stop trading for good and take every order back; open contracts wait for settlement (MATC-063)."""
+    if engine.state is not MarketState.SETTLING:
+        yield enter(engine, MarketState.SETTLING)
+    for order in [*engine.book.orders(), *engine.stops]:
+        yield engine.end_resting(order, CANCELED, RejectReason.EXCHANGE_CLOSED, now_ns)
+
+
+def enter(engine: Engine, state: MarketState, reopens_ns: int = 0) -> Step:
+    """Be in a state from now on."""
+    engine.state = state
+    engine.reopens_ns = reopens_ns
+    return StateChanged(state, reopens_ns)

@@ -1,0 +1,187 @@
+"""Market states, bands and caps, and the orders that wait for a price."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from system.matcher.steps import Cancel, Mark, SetState, StateChanged, Tick
+from system.model.market import MarketState
+from system.model.units import NS
+from tests.rules import rule
+from tests.unit.matcher.venue import E6, E8, TOY, Venue, ended
+
+S = MarketState
+
+
+def enter(venue: Venue, state: MarketState) -> list[MarketState]:
+    return [step.state for step in venue.run(SetState(state)) if isinstance(step, StateChanged)]
+
+
+def mark(venue: Venue, price: int) -> None:
+    venue.run(Mark(price * E6, venue.now_ns))
+
+
+@rule("MATC-012", "MATC-060")
+@pytest.mark.parametrize(
+    ("state", "maker", "taker"),
+    [
+        (S.ACTIVE, ("OPEN", ""), ("FILLED", "")),
+        (S.POST_ONLY, ("OPEN", ""), ("REJECTED", "WOULD_TAKE")),
+        (S.CANCEL_ONLY, ("REJECTED", "EXCHANGE_CLOSED"), ("REJECTED", "EXCHANGE_CLOSED")),
+        (S.PAUSED, ("REJECTED", "EXCHANGE_CLOSED"), ("REJECTED", "EXCHANGE_CLOSED")),
+        (S.SETTLING, ("REJECTED", "EXCHANGE_CLOSED"), ("REJECTED", "EXCHANGE_CLOSED")),
+    ],
+)
+def test_the_state_decides_what_an_order_may_do(state, maker, taker):
+    venue = Venue()
+    venue.send("ann", "SELL", 1, 101, uuid="there")
+    if state is not S.ACTIVE:
+        enter(venue, state)
+    venue.send("bob", "BUY", 1, 99, uuid="maker")
+    venue.send("bob", "BUY", 1, 101, uuid="taker")
+    assert ended(venue.orders["maker"]) == maker
+    assert ended(venue.orders["taker"]) == taker
+    venue.run(Cancel("there", "ann"))
+    assert venue.orders["there"].status != "OPEN"
+
+
+@rule("MATC-061", "MATC-062")
+def test_a_pause_ends_through_post_only():
+    venue = Venue()
+    assert enter(venue, S.PAUSED) == [S.PAUSED]
+    assert enter(venue, S.ACTIVE) == [S.POST_ONLY]
+    assert enter(venue, S.ACTIVE) == []
+    venue.now_ns += TOY.cooldown_s * NS - 3
+    venue.run(Tick())
+    assert venue.engine.state is S.POST_ONLY
+    assert [type(step) for step in venue.run(Tick())] == [StateChanged]
+    assert venue.engine.state is S.ACTIVE
+    assert enter(venue, S.POST_ONLY) == [S.POST_ONLY]
+    assert enter(venue, S.ACTIVE) == [S.ACTIVE]
+
+
+@rule("MATC-013", "MATC-063")
+def test_a_market_with_open_contracts_stays_settling():
+    venue = Venue()
+    venue.send("ann", "SELL", 2, 101)
+    venue.send("bob", "BUY", 1, 101)
+    assert enter(venue, S.CLOSED) == [S.SETTLING]
+    assert len(venue.engine.book) == 0
+    assert enter(venue, S.SETTLING) == []
+    assert enter(venue, S.ACTIVE) == []
+
+
+@rule("MATC-033")
+def test_no_trade_prints_outside_the_band_of_the_mark():
+    venue = Venue(replace(TOY, band_ppm=50_000))
+    venue.send("ann", "SELL", 1, 99)
+    mark(venue, 200)
+    venue.send("bob", "BUY", 1, 100, uuid="late")
+    assert ended(venue.orders["late"]) == ("REJECTED", "PRICE_BAND")
+    mark(venue, 100)
+    venue.send("bob", "BUY", 1, 100, uuid="again")
+    assert venue.orders["again"].status == "FILLED"
+
+
+@rule("MATC-033")
+def test_an_older_mark_changes_nothing():
+    venue = Venue()
+    mark(venue, 100)
+    venue.run(Mark(50 * E6, venue.engine.mark_ns))
+    assert venue.engine.mark_e6 == 100 * E6
+
+
+@rule("MATC-034")
+def test_open_interest_has_a_cap():
+    venue = Venue(replace(TOY, oi_cap_e8=2 * E8))
+    venue.send("ann", "SELL", 5, 100)
+    venue.send("bob", "BUY", 2, 100)
+    venue.send("cat", "BUY", 1, 100, uuid="more")
+    assert ended(venue.orders["more"]) == ("REJECTED", "OPEN_INTEREST_CAP")
+    assert venue.engine.open_interest_e8 == 2 * E8
+
+
+@rule("MATC-046")
+def test_a_trade_group_does_not_meet_itself():
+    venue = Venue()
+    venue.send("ann", "SELL", 1, 100, trade_group="desk")
+    venue.send("bob", "BUY", 1, 100, trade_group="desk", uuid="own")
+    venue.send("cat", "BUY", 1, 100, trade_group="other", uuid="other")
+    assert ended(venue.orders["own"]) == ("EXPIRED_IN_MATCH", "SELF_TRADE")
+    assert venue.orders["other"].status == "FILLED"
+
+
+@rule("MATC-045")
+def test_the_takers_own_mode_comes_first():
+    venue = Venue()
+    venue.send("ann", "SELL", 1, 100, stp="NONE", uuid="maker")
+    venue.send("ann", "BUY", 1, 100, stp="EXPIRE_MAKER", uuid="taker")
+    assert ended(venue.orders["maker"]) == ("EXPIRED_IN_MATCH", "SELF_TRADE")
+    assert venue.orders["taker"].status == "OPEN"
+
+
+def long_with_stop(trigger: int, on: str = "MARK", **terms) -> Venue:
+    """Let bob be long 2 with a stop below, and a bid of cat's to sell to."""
+    venue = Venue()
+    venue.send("ann", "SELL", 2, 100)
+    venue.send("bob", "BUY", 2, 100)
+    venue.send("cat", "BUY", 5, 90)
+    terms = {"order_type": "MARKET", "tif": "IOC", "reduce_only": True, **terms}
+    venue.send("bob", "SELL", 3, 80, uuid="stop", trigger_e6=trigger * E6, trigger_on=on, **terms)
+    return venue
+
+
+@rule("MATC-050", "MATC-051", "RISK-028")
+def test_a_stop_waits_for_the_mark_and_closes_what_there_is():
+    venue = long_with_stop(95)
+    stop = venue.orders["stop"]
+    assert (stop.status, stop.hold) == ("UNTRIGGERED", 0)
+    mark(venue, 96)
+    assert stop.status == "UNTRIGGERED"
+    mark(venue, 95)
+    assert (stop.status, stop.cum_qty_e8, venue.position("bob")) == ("CANCELED", 2 * E8, 0)
+
+
+@rule("MATC-051")
+def test_one_stop_triggers_the_next():
+    venue = long_with_stop(95, on="LAST")
+    venue.send("dan", "SELL", 1, 90)
+    assert venue.position("bob") == 0
+    assert venue.position("cat") == 3
+
+
+@rule("MATC-051")
+def test_a_stop_whose_price_is_there_goes_at_once():
+    venue = Venue()
+    mark(venue, 100)
+    venue.send("ann", "SELL", 1, 100)
+    venue.send("bob", "BUY", 1, 100)
+    venue.send("cat", "BUY", 1, 99)
+    venue.send("bob", "SELL", 1, 99, tif="IOC", reduce_only=True, trigger_e6=100 * E6)
+    assert venue.position("bob") == 0
+
+
+@rule("MATC-050", "MATC-052")
+def test_a_waiting_stop_is_cancelled_expires_and_sleeps_through_a_pause():
+    venue = long_with_stop(95)
+    enter(venue, S.CANCEL_ONLY)
+    mark(venue, 95)
+    assert venue.orders["stop"].status == "UNTRIGGERED"
+    venue.run(Cancel("stop", "bob"))
+    assert ended(venue.orders["stop"]) == ("CANCELED", "CANCEL_REQUESTED")
+    venue = long_with_stop(95, expire_ns=100)
+    venue.now_ns = 99
+    venue.run(Tick())
+    assert ended(venue.orders["stop"]) == ("EXPIRED", "EXPIRED")
+
+
+@rule("MATC-053")
+def test_a_stop_that_was_begun_goes_on():
+    venue = long_with_stop(95)
+    stop = venue.orders["stop"]
+    venue.engine.stops.remove("stop")
+    stop.status = "PENDING"  # as a commit in the middle of its sweep leaves it
+    venue.engine.restore([stop])
+    venue.run(Tick())
+    assert venue.position("bob") == 0
