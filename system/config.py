@@ -30,6 +30,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: int = 50  # accepted requests a second and trader, per API instance
     rate_burst: int = 200
     confirmations: int = 3
+    stuck_ns: int = 180 * NS  # how long a sent transaction may wait before it offers more
     depth_levels: int = 10
 
     def signature_due(self, nonce: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sim.invariants.state import ChainPosition
@@ -10,13 +10,14 @@ from sim.world import deploy
 from sim.world.anvil import Anvil
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR_KEY, Deployment, Step, call
-from system.adapters.evm.chain import LOCAL_FEES, Contracts, EvmChain
-from system.adapters.evm.transaction import Fees, sign_transaction
+from system.adapters.evm.chain import Contracts, EvmChain
+from system.adapters.evm.pricing import FIRST_OFFER, GWEI, MOST_WE_PAY
+from system.adapters.evm.transaction import sign_transaction
 from system.model.errors import ProvisionError
 from system.model.market import MarketSpec
 from system.model.signing import instrument_id
-from system.model.typed_data import Domain, address_of
-from system.ports.chain import Chain
+from system.model.typed_data import Domain, address_of, keccak
+from system.ports.chain import Chain, Fees
 
 MAX_UINT256 = (1 << 256) - 1
 AGENT_WEI = 10**20
@@ -41,6 +42,10 @@ class AnvilWorld:
         self._timestamp_s = start_s
         self._where = deploy.predict(())
         self._markets: dict[str, bytes] = {}
+        self._secret = OPERATOR_KEY
+        self._operators = {deploy.OPERATOR: True}  # who is to have the role
+        self._base_fee = 0
+        self._withheld: set[str] = set()  # hashes of transactions that no miner takes
 
     # ---- set-up
 
@@ -107,7 +112,7 @@ class AnvilWorld:
                     private_key,
                     chain_id=self._where.chain_id,
                     nonce=nonces[private_key],
-                    fees=Fees(LOCAL_FEES.max_fee + len(sendings) - place, LOCAL_FEES.priority_fee),
+                    fees=Fees(MOST_WE_PAY.max_fee + len(sendings) - place, FIRST_OFFER.priority_fee),
                     gas=step.gas,
                     to=step.to,
                     data=step.data,
@@ -131,13 +136,81 @@ class AnvilWorld:
         data = call("cancelUpTo(uint64)", min_nonce)
         self._send([Sending(private_key, Step("cancelUpTo", self._where.settlement, data))])
 
+    def spike(self, base_fee: int) -> None:
+        """Let every block cost this much a gas; 0 ends it."""
+        self._base_fee = base_fee
+        self._rpc.call("anvil_setNextBlockBaseFeePerGas", hex(base_fee or GWEI))
+
+    def withhold(self) -> None:
+        """Let no miner take what waits now."""
+        for waiting in self._waiting():
+            self._withheld.update(waiting)
+
+    def release(self) -> None:
+        """Let miners take whatever waits."""
+        self._withheld.clear()
+
+    def _waiting(self) -> list[list[str]]:
+        """Return the hashes of what waits: of each sender, by nonce."""
+        pool = self._rpc.call("txpool_content")["pending"]
+        return [[pool[who][nonce]["hash"] for nonce in sorted(pool[who], key=int)] for who in sorted(pool)]
+
+    def set_operator(self, operator_key: bytes) -> None:
+        """Give the role to this key and take it from the one before."""
+        self._secret = operator_key
+        self._rpc.call("anvil_setBalance", address_of(operator_key), hex(AGENT_WEI))
+        self._appoint(address_of(operator_key))
+
+    def lose_operator(self) -> None:
+        """Take the role from the operator."""
+        self._appoint("")
+
+    def _appoint(self, operator: str) -> None:
+        wanted = {account: account == operator for account in (*self._operators, operator) if account}
+        changed = {who: has for who, has in wanted.items() if self._operators.get(who, False) != has}
+        self._operators = wanted
+        self._send_roles(changed)
+
+    def _send_roles(self, roles: Mapping[str, bool]) -> None:
+        self._send(
+            [
+                Sending(deploy.DEPLOYER_KEY, step)
+                for account, has in roles.items()
+                for step in deploy.operator_steps(self._where, account, appointed=has)
+            ]
+        )
+
+    def _has_role(self, account: str) -> bool:
+        role = keccak(b"OPERATOR_ROLE")
+        return bool(self._number(self._where.settlement, "hasRole(bytes32,address)", role, account))
+
     def mine(self, timestamp_s: int) -> int:
         """Mine one block; returns how many transactions it has."""
         if timestamp_s < self._timestamp_s:
             raise ValueError(f"timestamp: expected at least {self._timestamp_s}, was {timestamp_s}")
+        kept = self._take_withheld()
         self.anvil.mine(timestamp_s)
         self._timestamp_s = timestamp_s
+        for raw in kept:
+            self._rpc.call("eth_sendRawTransaction", raw)
+        if self._base_fee:
+            self.spike(self._base_fee)
         return int(self._rpc.call("eth_getBlockTransactionCountByNumber", "latest"), 16)
+
+    def _take_withheld(self) -> list[str]:
+        """Take out of the pool what no miner takes, and all that its senders sent after it."""
+        if not self._withheld:
+            return []
+        held: list[str] = []
+        for waiting in self._waiting():
+            first = next(
+                (place for place, each in enumerate(waiting) if each in self._withheld), len(waiting)
+            )
+            held += waiting[first:]
+        kept: list[str] = self._rpc.batch([("eth_getRawTransactionByHash", (tx_hash,)) for tx_hash in held])
+        for tx_hash in held:
+            self._rpc.call("anvil_dropTransaction", tx_hash)
+        return kept
 
     def mine_next(self) -> int:
         """Mine one block at the last block's timestamp."""
@@ -153,12 +226,14 @@ class AnvilWorld:
             raise ValueError(f"depth: expected 1 to {height}, was {depth}")
         self._rpc.call("anvil_reorg", depth, [])
         self._rpc.call("anvil_dropAllTransactions")
+        if len(self._operators) > 1 or not all(self._operators.values()):  # otherwise nobody was changed
+            self._send_roles({who: has for who, has in self._operators.items() if self._has_role(who) != has})
 
-    def chain(self, operator_key: bytes = OPERATOR_KEY) -> Chain:
+    def chain(self, operator_key: bytes = b"") -> Chain:
         """Return the port over JSON-RPC."""
         where = self._where
         contracts = Contracts(where.chain_id, where.settlement, where.vault, where.assets)
-        return EvmChain(self._rpc, operator_key, contracts)
+        return EvmChain(self._rpc, lambda: operator_key or self._secret, contracts)
 
     # ---- views
 

@@ -26,9 +26,12 @@ TABLES = (
 )
 
 CHAIN_MADE = frozenset(
-    {"tx_hash", "raw", "block_hash", "block_number", "gas_used", "head", "prev_hash", "superseded"}
+    {
+        *("tx_hash", "raw", "block_hash", "block_number", "head", "prev_hash", "superseded"),
+        *("gas", "gas_used", "max_fee", "priority_fee"),
+    }
 )
-"""Attributes that a chain makes: hashes, heights and gas differ between the model and Anvil."""
+"""Attributes that a chain makes: hashes, heights and the price of gas differ between the model and Anvil."""
 
 
 def business_digest(backend: Backend) -> str:

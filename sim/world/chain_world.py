@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from sim.invariants.state import ChainPosition
-from sim.world.deploy import OPERATOR_KEY, Deployment
+from sim.world.deploy import Deployment
 from system.model.errors import ScenarioError
 from system.model.market import MarketSpec
 from system.model.typed_data import Domain
@@ -59,8 +59,29 @@ class ChainWorld(Protocol):
             ValueError: there are not so many blocks.
         """
 
-    def chain(self, operator_key: bytes = OPERATOR_KEY) -> Chain:
-        """Return the port of the system, for this operator."""
+    def spike(self, base_fee: int) -> None:
+        """Let every block cost this much a gas, in wei, until told otherwise; 0 ends it.
+
+        Whoever offers less is refused, and what waits with a lower offer is dropped.
+        """
+
+    def withhold(self) -> None:
+        """Let no miner take what waits now; a better offer for the same nonce is taken."""
+
+    def release(self) -> None:
+        """Let miners take whatever waits."""
+
+    def set_operator(self, operator_key: bytes) -> None:
+        """Give the role to this key and take it from the one before, in the next block.
+
+        The secret holds the new key at once. A reorganisation does not undo it: the admin sends again.
+        """
+
+    def lose_operator(self) -> None:
+        """Take the role from the operator, in the next block, until there is another."""
+
+    def chain(self, operator_key: bytes = b"") -> Chain:
+        """Return the port of the system, for the operator of the secret, or for another."""
 
     def domain(self) -> Domain:
         """Return the domain in which orders are signed."""

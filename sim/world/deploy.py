@@ -186,9 +186,20 @@ def _create(name: str, *arguments: tuple[str, Any]) -> Step:
     return Step(f"create {name}", "", bytecode(name) + encoded, CREATE_GAS)
 
 
+def operator_steps(where: Deployment, account: str, *, appointed: bool) -> list[Step]:
+    """Return how an account becomes an operator, or ceases to be one."""
+    change = _grant if appointed else _revoke
+    return [change(contract, "OPERATOR_ROLE", account) for contract in (where.vault, where.settlement)]
+
+
 def _grant(contract: str, role: str, account: str) -> Step:
     data = call("grantRole(bytes32,address)", keccak(role.encode()), account)
     return Step(f"grant {role}", contract, data)
+
+
+def _revoke(contract: str, role: str, account: str) -> Step:
+    data = call("revokeRole(bytes32,address)", keccak(role.encode()), account)
+    return Step(f"revoke {role}", contract, data)
 
 
 def _synth_code(synth: str) -> bytes:

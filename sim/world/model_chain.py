@@ -21,18 +21,30 @@ from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
 from sim.world.model_settlement import Batch, settle
 from system.adapters.evm import abi
+from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
+from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
 from system.model.errors import ChainReverted, Unavailable
 from system.model.market import MarketSpec
 from system.model.signing import instrument_id
 from system.model.typed_data import Domain, address_bytes, address_of, keccak
-from system.ports.chain import Chain, ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
+from system.ports.chain import (
+    Bid,
+    Chain,
+    ChainFill,
+    DepositSeen,
+    Fees,
+    Preflight,
+    PreparedTx,
+    Receipt,
+    SignedOrder,
+)
 
 REORG_DEPTH = 128
 """How many blocks back a reorganisation can go."""
 PREPARED_KEPT = 1024
 """Decoded batches kept between signing and mining; others are decoded again from their bytes."""
 
-_ENVELOPE = struct.Struct(">6s20sQ32s")
+_ENVELOPE = struct.Struct(">6s20sQQQ32s")
 _MAGIC = b"model\0"
 
 
@@ -47,6 +59,7 @@ class _Block(NamedTuple):
 class _Waiting(NamedTuple):
     tx_hash: str
     sender: str
+    fees: Fees
     batch: Batch
 
 
@@ -70,6 +83,11 @@ class ModelChain:
         self._pool: dict[str, dict[int, _Waiting]] = {}
         self._errands: list[Callable[[int], None]] = []  # the traders' own transactions
         self._prepared: dict[str, _Waiting] = {}
+        self._operators: dict[str, bool] = {OPERATOR: True}  # who has the role
+        self._appointed = {OPERATOR: True}  # who is to have it
+        self._secret = OPERATOR_KEY
+        self._base_fee = 0
+        self._withheld: set[str] = set()  # hashes of transactions that no miner takes
         self._receipts: dict[str, Receipt] = {}
         self._generation = 0  # counts reorganisations, so that a block mined anew has a new hash
         self._closed = False
@@ -127,6 +145,33 @@ class ModelChain:
             lambda now_s: self._books.cancel_up_to(account, min_nonce, now_s, now_s + deploy.CANCEL_DELAY_S)
         )
 
+    # ---- the operator and the market for gas
+
+    def spike(self, base_fee: int) -> None:
+        """Let every block cost this much a gas; 0 ends it."""
+        self._base_fee = base_fee
+
+    def withhold(self) -> None:
+        """Let no miner take what waits now."""
+        self._withheld.update(tx.tx_hash for waiting in self._pool.values() for tx in waiting.values())
+
+    def release(self) -> None:
+        """Let miners take whatever waits."""
+        self._withheld.clear()
+
+    def set_operator(self, operator_key: bytes) -> None:
+        """Give the role to this key and take it from the one before."""
+        self._secret = operator_key
+        self._appoint(dict.fromkeys(self._appointed, False) | {address_of(operator_key): True})
+
+    def lose_operator(self) -> None:
+        """Take the role from the operator."""
+        self._appoint(dict.fromkeys(self._appointed, False))
+
+    def _appoint(self, roles: dict[str, bool]) -> None:
+        self._appointed = roles
+        self._errands.append(lambda _now_s: self._books.set_all(self._operators, roles.items()))
+
     # ---- blocks
 
     def mine(self, timestamp_s: int) -> int:
@@ -167,8 +212,10 @@ class ModelChain:
         """Execute what is next of every sender; a gap in the nonces keeps the rest waiting."""
         tx_hashes: list[str] = []
         for sender, waiting in self._pool.items():
+            for cheap in [at for at, tx in waiting.items() if tx.fees.max_fee < self._base_fee]:
+                del waiting[cheap]
             nonce = self._nonces.get(sender, 0)
-            while nonce in waiting:
+            while nonce in waiting and waiting[nonce].tx_hash not in self._withheld:
                 tx = waiting.pop(nonce)
                 nonce += 1
                 error, skipped = self._execute(tx, timestamp_s)
@@ -182,8 +229,8 @@ class ModelChain:
         return tx_hashes
 
     def _execute(self, tx: _Waiting, timestamp_s: int) -> tuple[str, tuple[tuple[int, str], ...]]:
-        if tx.sender != OPERATOR:
-            return "AccessControlUnauthorizedAccount", ()
+        if not self._operators.get(tx.sender):
+            return NO_ROLE, ()
         try:
             return "", tuple(settle(self._books, tx.batch, timestamp_s))
         except Revert as revert:
@@ -208,32 +255,56 @@ class ModelChain:
                 self._block_hash(parent.hash, number, parent.timestamp_s), parent.timestamp_s, [], [], []
             )
             self._blocks.append(parent)
+        if any(self._operators.get(who, False) != has for who, has in self._appointed.items()):
+            self._appoint(self._appointed)
 
     # ---- the port
 
-    def chain(self, operator_key: bytes = OPERATOR_KEY) -> Chain:
+    def chain(self, operator_key: bytes = b"") -> Chain:
         """Return the port of the system."""
-        return _OperatorsView(self, address_of(operator_key))
+        return _OperatorsView(self, OperatorKey(lambda: operator_key or self._secret))
 
-    def prepare(self, sender: str, nonce: int, batch: Batch, calldata: bytes) -> PreparedTx:
+    def prepare(self, sender: str, nonce: int, fees: Fees, batch: Batch, calldata: bytes) -> PreparedTx:
         """Put a batch in an envelope; its name covers the calldata through the head of the hash chain."""
-        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, batch.head)
+        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, *fees, batch.head)
         tx = PreparedTx("0x" + keccak(envelope).hex(), envelope + calldata, nonce)
         if len(self._prepared) >= PREPARED_KEPT:
             del self._prepared[next(iter(self._prepared))]
-        self._prepared[tx.tx_hash] = _Waiting(tx.tx_hash, sender, batch)
+        self._prepared[tx.tx_hash] = _Waiting(tx.tx_hash, sender, fees, batch)
         return tx
 
-    def accept(self, tx: PreparedTx) -> None:
-        """Take a transaction into the pool, as a node does."""
+    def accept(self, tx: PreparedTx) -> bool:
+        """Take a transaction into the pool, as a node does; False when it is there already."""
         if tx.tx_hash in self._receipts:
-            return
+            return False
         waiting = self._prepared.get(tx.tx_hash) or _unpack(tx)
         if tx.nonce < self._nonces.get(waiting.sender, 0):
             raise ChainReverted("NonceTooLow", (tx.nonce,))
-        known = self._pool.setdefault(waiting.sender, {}).setdefault(tx.nonce, waiting)
-        if known.tx_hash != tx.tx_hash:
+        pool = self._pool.setdefault(waiting.sender, {})
+        known = pool.get(tx.nonce)
+        if known is not None and known.tx_hash == tx.tx_hash:
+            return False
+        if waiting.fees.max_fee < self._base_fee:
+            raise ChainReverted("FeeTooLow", (tx.nonce,))
+        if known is not None and not _outbids(waiting.fees, known.fees):
             raise ChainReverted("NonceTaken", (tx.nonce,))
+        pool[tx.nonce] = waiting
+        return True
+
+    def try_out(self, sender: str, batch: Batch) -> str:
+        """Return the error that a batch would end with on top of the head; nothing changes."""
+        journal = self._books.journal
+        mark = len(journal)
+        try:
+            return self._execute(_Waiting("", sender, FIRST_OFFER, batch), self._timestamp_s)[0]
+        finally:
+            play_back(journal[mark:])
+            del journal[mark:]
+
+    @property
+    def base_fee(self) -> int:
+        """Return what a gas costs while prices are spiking, else 0."""
+        return self._base_fee
 
     def pending_nonce(self, sender: str) -> int:
         """Return the sender's next nonce after everything that waits without a gap."""
@@ -292,37 +363,58 @@ class ModelChain:
 class _OperatorsView:
     """Implements system.ports.chain.Chain over a ModelChain, for one operator."""
 
-    def __init__(self, world: ModelChain, operator: str) -> None:
+    def __init__(self, world: ModelChain, operator_key: OperatorKey) -> None:
         self._world = world
-        self._operator = operator
+        self._operator_key = operator_key
 
     def block_number(self) -> int:
         blocks, _, _ = self._world.seen()
         return len(blocks) - 1
 
+    def operator(self) -> str:
+        return self._operator_key.address()
+
     def next_nonce(self) -> int:
         self._world.seen()
-        return self._world.pending_nonce(self._operator)
+        return self._world.pending_nonce(self.operator())
 
     def settled_head(self) -> tuple[int, bytes]:
         _, _, books = self._world.seen()
         return books.totals["batch"], books.heads["head"]
 
-    def prepare_batch(
-        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
-    ) -> tuple[PreparedTx, bytes]:
-        calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
-        head = abi.head_after(prev_hash, batch_id, calldata)
-        batch = Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head)
-        return self._world.prepare(self._operator, nonce, batch, calldata), head
-
-    def send(self, tx: PreparedTx) -> None:
+    def fees(self, above: Fees | None = None) -> Fees:
         self._world.seen()
-        self._world.accept(tx)
+        return FIRST_OFFER if above is None else offer_above(above, self._world.base_fee, MOST_WE_PAY)
+
+    def preflight(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
+    ) -> Preflight:
+        self._world.seen()
+        batch, _ = _batch(batch_id, prev_hash, orders, fills)
+        return Preflight(self._operator_key.noted(self._world.try_out(self.operator(), batch)), 0)
+
+    def prepare_batch(
+        self,
+        batch_id: int,
+        prev_hash: bytes,
+        orders: list[SignedOrder],
+        fills: list[ChainFill],
+        nonce: int,
+        bid: Bid,
+    ) -> tuple[PreparedTx, bytes]:
+        batch, calldata = _batch(batch_id, prev_hash, orders, fills)
+        return self._world.prepare(self.operator(), nonce, bid.fees, batch, calldata), batch.head
+
+    def send(self, tx: PreparedTx) -> bool:
+        self._world.seen()
+        return self._world.accept(tx)
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         _, receipts, _ = self._world.seen()
-        return receipts.get(tx_hash)
+        found = receipts.get(tx_hash)
+        if found is not None:
+            self._operator_key.noted(found.error)
+        return found
 
     def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
         blocks, _, _ = self._world.seen()
@@ -333,6 +425,20 @@ class _OperatorsView:
         return [deposit for block in blocks[from_block : to_block + 1] for deposit in block.deposits]
 
 
+def _batch(
+    batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
+) -> tuple[Batch, bytes]:
+    """Return a batch as the contracts see it, and its calldata."""
+    calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
+    head = abi.head_after(prev_hash, batch_id, calldata)
+    return Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head), calldata
+
+
+def _outbids(offer: Fees, known: Fees) -> bool:
+    """Nodes replace a transaction when both fees are a tenth higher."""
+    return all(new * 10 >= old * 11 for new, old in zip(offer, known, strict=True))
+
+
 def _lower(order: SignedOrder) -> SignedOrder:
     """Addresses are keys here, and a checksummed one is the same account."""
     return order if order.account.islower() else order._replace(account=order.account.lower())
@@ -340,10 +446,10 @@ def _lower(order: SignedOrder) -> SignedOrder:
 
 def _unpack(tx: PreparedTx) -> _Waiting:
     """Read a transaction from its bytes alone, as a node does."""
-    magic, sender, nonce, _ = _ENVELOPE.unpack_from(tx.raw)
+    magic, sender, nonce, max_fee, priority_fee, _ = _ENVELOPE.unpack_from(tx.raw)
     calldata = tx.raw[_ENVELOPE.size :]
     if magic != _MAGIC or nonce != tx.nonce:
         raise ChainReverted("Refused", ("not a transaction of the model chain",))
-    batch = decode_batch(calldata)
-    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, batch.head)
-    return _Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), batch)
+    batch, fees = decode_batch(calldata), Fees(max_fee, priority_fee)
+    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, *fees, batch.head)
+    return _Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), fees, batch)

@@ -33,12 +33,33 @@ class ChainFill(NamedTuple):
     taker_fee: int
 
 
+class Fees(NamedTuple):
+    """What the sender pays at most. Units: wei per gas."""
+
+    max_fee: int
+    priority_fee: int
+
+
+class Bid(NamedTuple):
+    """What a transaction may use and what it offers for it; another bid for the same nonce replaces it."""
+
+    gas: int
+    fees: Fees
+
+
 class PreparedTx(NamedTuple):
     """A transaction that is signed but not sent: it can be stored first, and sent again."""
 
     tx_hash: str
     raw: bytes
     nonce: int
+
+
+class Preflight(NamedTuple):
+    """What a batch would do on top of the head: error "" when it would succeed; gas as a receipt tells it."""
+
+    error: str
+    gas_used: int
 
 
 class Receipt(NamedTuple):
@@ -70,19 +91,45 @@ class Chain(Protocol):
     def block_number(self) -> int:
         """Return the height of the head."""
 
+    def operator(self) -> str:
+        """Return the address that signs now; it changes when the operator's key is rotated."""
+
     def next_nonce(self) -> int:
         """Return the operator's next transaction nonce, pending ones included."""
 
     def settled_head(self) -> tuple[int, bytes]:
         """Return (last batch id, head of the hash chain) of the Settlement contract."""
 
+    def fees(self, above: Fees | None = None) -> Fees:
+        """Return what to offer; `above` is an offer that did not suffice, and is returned at the ceiling."""
+
+    def preflight(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
+    ) -> Preflight:
+        """Try a batch on top of the head without sending it.
+
+        Raises:
+            ChainReverted: it was not the contracts that said no.
+        """
+
     def prepare_batch(
-        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+        self,
+        batch_id: int,
+        prev_hash: bytes,
+        orders: list[SignedOrder],
+        fills: list[ChainFill],
+        nonce: int,
+        bid: Bid,
     ) -> tuple[PreparedTx, bytes]:
         """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
 
-    def send(self, tx: PreparedTx) -> None:
-        """Send a prepared transaction; sending a known one again is no error."""
+    def send(self, tx: PreparedTx) -> bool:
+        """Send a prepared transaction; False when the node had it already.
+
+        Raises:
+            ChainReverted: the node refuses it; ("FeeTooLow", nonce), ("NonceTooLow", nonce) and
+                ("NonceTaken", nonce) are the refusals that another bid or nonce mends.
+        """
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         """Return the receipt when mined on the canonical chain, else None."""

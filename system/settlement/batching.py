@@ -6,7 +6,7 @@ writer finds them taken. From then on the batch belongs to submit.py and watch.p
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from system.model import trade
@@ -14,6 +14,7 @@ from system.model.errors import ConditionFailed
 from system.model.keys import META, SETTLEMENTS, TRADES, Item, Key
 from system.ports.clock import Clock
 from system.ports.store import MAX_TRANSACTION_ACTIONS, NOT_EXISTS, Clause, Put, Store, Update
+from system.settlement.gas import TX_GAS_CAP, gas_limit
 
 # status of a batch
 PREPARED = "PREPARED"  # its trades are chosen
@@ -40,6 +41,7 @@ class NewTrade(NamedTuple):
 
     key: Key
     trade_no: int
+    order_ids: tuple[str, str]
 
 
 def read_trades(event: dict[str, Any]) -> list[NewTrade]:
@@ -50,7 +52,8 @@ def read_trades(event: dict[str, Any]) -> list[NewTrade]:
             image = record["dynamodb"]["NewImage"]
             if image["settlementStatus"]["S"] == trade.PENDING:
                 key = Key(image["PK"]["S"], image["SK"]["S"])
-                found[NewTrade(key, int(image["trade_no"]["N"]))] = None
+                orders = (image["maker_order_id"]["S"], image["taker_order_id"]["S"])
+                found[NewTrade(key, int(image["trade_no"]["N"]), orders)] = None
     return list(found)
 
 
@@ -68,6 +71,24 @@ def in_market_order(trades: Iterable[NewTrade]) -> list[NewTrade]:
     return [next(queues[each.key.pk]) for each in arrived]
 
 
+def in_batches(trades: Iterable[NewTrade]) -> Iterator[list[Key]]:
+    """Cut trades where a batch is full: of one transaction of the store, or of one of the chain.
+
+    What a batch may use depends on how many orders it names, each once. Rule: SETL-009.
+    """
+    batch: list[Key] = []
+    orders: set[str] = set()
+    for each in trades:
+        more = orders.union(each.order_ids)
+        if batch and (len(batch) == MAX_TRADES or gas_limit(len(more), len(batch) + 1) > TX_GAS_CAP):
+            yield batch
+            batch, more = [], set(each.order_ids)
+        batch.append(each.key)
+        orders = more
+    if batch:
+        yield batch
+
+
 class Batching:
     """Gives pending trades a batch."""
 
@@ -80,13 +101,8 @@ class Batching:
 
         Rule: SETL-001.
         """
-        waiting = in_market_order(trades)
-        numbers = []
-        for start in range(0, len(waiting), MAX_TRADES):
-            number = self._claim([each.key for each in waiting[start : start + MAX_TRADES]])
-            if number:
-                numbers.append(number)
-        return numbers
+        numbers = [self._claim(batch) for batch in in_batches(in_market_order(trades))]
+        return [number for number in numbers if number]
 
     def _claim(self, trades: list[Key]) -> int:
         """Make the next batch of these trades, or of those that are still free; 0 when none is."""

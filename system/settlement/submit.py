@@ -6,17 +6,13 @@ stored before, the chain takes a batch number only once, and sending again is no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from system.config import Config
-from system.model import keys, trade, typed_data
+from system.model import trade
 from system.model.errors import ChainReverted, ConditionFailed, ConfigError, Throttled, TimedOut, Unavailable
-from system.model.keys import ORDERS, SETTLEMENTS, TRADES, Item, Key
-from system.model.market import spec_from_item
-from system.model.order import order_from_item
-from system.model.signing import instrument_id, side_code, tif_code
-from system.model.units import NS
-from system.ports.chain import Chain, ChainFill, PreparedTx, SignedOrder
+from system.model.keys import SETTLEMENTS, TRADES, Item, Key
+from system.ports.chain import Bid, Chain, Fees, PreparedTx
 from system.ports.clock import Clock
 from system.ports.store import Clause, Store, Update
 from system.settlement.batching import (
@@ -28,8 +24,30 @@ from system.settlement.batching import (
     batch_key,
     read_trades,
 )
+from system.settlement.contents import Contents, Reading, sent_places
+from system.settlement.gas import TX_GAS_CAP, gas_limit
+from system.settlement.isolate import isolate
 
-_GET_MANY = 100
+ABOUT_NONCE = frozenset({"NonceTooLow", "NonceTaken"})
+FEE_TOO_LOW = "FeeTooLow"
+ABOUT_THE_BID = ABOUT_NONCE | {FEE_TOO_LOW}
+"""Refusals that say nothing about the batch: another nonce or offer mends them."""
+
+
+class Draft(NamedTuple):
+    """What of a batch is to be signed: after which head, what it carries, and the gas it took in a trial."""
+
+    prev_hash: bytes
+    contents: Contents
+    measured: int = 0
+
+
+class Offer(NamedTuple):
+    """With what it is signed: the sender, his nonce, and his bid."""
+
+    sender: str
+    nonce: int
+    bid: Bid
 
 
 class Submitting:
@@ -39,7 +57,7 @@ class Submitting:
         self._store = store
         self._chain = chain
         self._clock = clock
-        self._instruments: dict[str, bytes] = {}  # by symbol; the terms of a market never change
+        self._reading = Reading(store)
 
     def read(self, number: int) -> Item:
         """Return a batch."""
@@ -48,49 +66,61 @@ class Submitting:
         return batch
 
     def sign(self, batch: Item) -> Item:
-        """Sign a PREPARED batch and store the transaction before anybody sends it. Rule: SETL-003."""
+        """Sign a PREPARED batch and store the transaction before anybody sends it. Rule: SETL-003.
+
+        Raises:
+            ChainReverted: it reverted before, and still nothing of it would settle. Rule: SETL-013.
+        """
         if batch["status"] != PREPARED:
             return batch  # somebody else was faster
-        number = batch["number"]
-        before = self.read(number - 1) if number > 1 else None
-        prev_hash = self._prev_hash(batch, before)
-        nonce = self._chain.next_nonce()
-        if before is not None and before["status"] in {SIGNED, SUBMITTED}:
+        before = self.read(batch["number"] - 1) if batch["number"] > 1 else None
+        batch, draft = self._drafted(batch, before)
+        if batch["status"] != PREPARED:
+            return batch  # somebody else was faster
+        sender, nonce = self._chain.operator(), self._chain.next_nonce()
+        if before is not None and before["status"] in {SIGNED, SUBMITTED} and before["sender"] == sender:
             # The pool may have forgotten the batch before (a reorg); its number is still its own.
             nonce = max(nonce, before["nonce"] + 1)
-        orders, fills = self._contents(batch)
-        tx, head = self._chain.prepare_batch(number, prev_hash, orders, fills, nonce)
-        put = {
-            "status": SIGNED,
-            "tx_hash": tx.tx_hash,
-            "raw": tx.raw,
-            "nonce": nonce,
-            "prev_hash": prev_hash.hex(),
-            "head": head.hex(),
-            "signed_ns": self._clock.now_ns(),
-        }
-        return self._change(batch, put)
+        # The limit by size, or a quarter more than what a trial took when that is greater.
+        limit = gas_limit(len(draft.contents.orders), len(draft.contents.fills))
+        gas = min(TX_GAS_CAP, max(limit, draft.measured * 5 // 4))
+        refused = _fees_of(batch) if batch.get("error") == FEE_TOO_LOW else None
+        return self._put_signed(batch, draft, Offer(sender, nonce, Bid(gas, self._chain.fees(refused))))
 
-    def send(self, batch: Item) -> Item:
+    def outbid(self, batch: Item) -> Item:
+        """Sign a batch that waits too long again, with its own nonce and a better offer. Rule: SETL-012.
+
+        The stored transaction is the new one before it is sent, and the old one is kept in mind.
+        """
+        fees = self._chain.fees(_fees_of(batch))
+        if fees == _fees_of(batch) or self._chain.operator() != batch["sender"]:
+            return batch  # at the ceiling, or the nonce is another sender's: waiting is all that is left
+        draft = Draft(bytes.fromhex(batch["prev_hash"]), self._reading.contents(batch))
+        return self._put_signed(batch, draft, Offer(batch["sender"], batch["nonce"], Bid(batch["gas"], fees)))
+
+    def send(self, batch: Item) -> tuple[Item, bool]:
         """Send a SIGNED or SUBMITTED batch; its trades become SUBMITTED with the first sending.
+
+        Returns:
+            The batch, and whether the node did not have its transaction before.
 
         Raises:
             ChainReverted: the node refuses the transaction; the batch is PREPARED again.
         """
         if batch["status"] not in {SIGNED, SUBMITTED}:
-            return batch  # somebody else was faster
+            return batch, True  # somebody else was faster
         try:
-            self._chain.send(PreparedTx(batch["tx_hash"], batch["raw"], batch["nonce"]))
+            is_news = self._chain.send(PreparedTx(batch["tx_hash"], batch["raw"], batch["nonce"]))
         except ChainReverted as refusal:
             self.reopen(batch, str(refusal.args[0]))
             raise
         if batch["status"] == SUBMITTED:
-            return batch
+            return batch, is_news
         put = {"status": SUBMITTED, "submitted_ns": self._clock.now_ns()}
         submitted = {"settlementStatus": trade.SUBMITTED}
         sent_before = "submitted_ns" in batch
         rest = [] if sent_before else [Update(TRADES, Key(*key), put=submitted) for key in batch["trades"]]
-        return self._change(batch, put, rest)
+        return self._change(batch, put, rest), is_news
 
     def reopen(self, batch: Item, error: str) -> Item:
         """Let a batch be signed anew, because its transaction was refused or reverted. Rule: SETL-005.
@@ -98,8 +128,48 @@ class Submitting:
         The transactions that it had are kept in mind: each of them may still be mined, but only one
         of all can ever succeed, as the contract counts batches.
         """
-        superseded = list(dict.fromkeys([*batch.get("superseded", ()), batch["tx_hash"]]))
-        put = {"status": PREPARED, "error": error, "superseded": superseded}
+        return self._change(batch, {"status": PREPARED, "error": error, "superseded": _superseded(batch)})
+
+    def _drafted(self, batch: Item, before: Item | None) -> tuple[Item, Draft]:
+        """Return what to sign; a batch that failed and is the next on chain is tried first.
+
+        A batch further on most often failed because the one before it did, and that is being mended.
+        """
+        draft = Draft(self._prev_hash(batch, before), self._reading.contents(batch))
+        if batch.get("error", FEE_TOO_LOW) in ABOUT_THE_BID:
+            return batch, draft
+        last, head = self._chain.settled_head()
+        number = batch["number"]
+        if last + 1 != number:
+            return batch, draft
+        orders, fills = draft.contents
+        bad, gas = isolate(fills, lambda some: self._chain.preflight(number, head, orders, list(some)))
+        if bad:
+            places = sent_places(batch)
+            excluded = [[places[index], error] for index, error in bad.items()]
+            batch = self._change(batch, {"excluded": batch.get("excluded", []) + excluded})
+        return batch, Draft(head, self._reading.contents(batch) if bad else draft.contents, gas)
+
+    def _put_signed(self, batch: Item, draft: Draft, offer: Offer) -> Item:
+        number, (sender, nonce, bid) = batch["number"], offer
+        tx, head = self._chain.prepare_batch(number, draft.prev_hash, *draft.contents, nonce, bid)
+        put = {
+            "status": SIGNED,
+            "tx_hash": tx.tx_hash,
+            "raw": tx.raw,
+            "sender": sender,
+            "nonce": nonce,
+            "gas": bid.gas,
+            "max_fee": bid.fees.max_fee,
+            "priority_fee": bid.fees.priority_fee,
+            "prev_hash": draft.prev_hash.hex(),
+            "head": head.hex(),
+            "signed_ns": self._clock.now_ns(),
+        }
+        if "tx_hash" in batch:
+            put["superseded"] = _superseded(batch)
+        if "excluded" in batch:
+            put["left_out"] = [*batch.get("left_out", ()), [tx.tx_hash, batch["excluded"]]]
         return self._change(batch, put)
 
     def _change(self, batch: Item, put: dict[str, Any], rest: list[Update] | None = None) -> Item:
@@ -116,11 +186,11 @@ class Submitting:
 
     def _prev_hash(self, batch: Item, before: Item | None) -> bytes:
         """Return the head of the contract's hash chain before this batch."""
-        if "prev_hash" in batch:
-            return bytes.fromhex(batch["prev_hash"])
         if before is not None:
             assert "head" in before, f"batch {before['number']}: expected signed before the one after it"
             return bytes.fromhex(before["head"])
+        if "prev_hash" in batch:
+            return bytes.fromhex(batch["prev_hash"])
         last, head = self._chain.settled_head()
         if last:
             raise ConfigError(
@@ -128,58 +198,13 @@ class Submitting:
             )
         return head
 
-    def _contents(self, batch: Item) -> tuple[list[SignedOrder], list[ChainFill]]:
-        """Return the batch as the contract takes it: each order once, fills in the order of the trades."""
-        trades = self._store.get_many(TRADES, [Key(*key) for key in batch["trades"]])
-        assert len(trades) == len(batch["trades"]), f"batch {batch['number']}: some of its trades are gone"
-        places: dict[str, int] = {}
-        for row in trades:
-            places.setdefault(row["maker_order_id"], len(places))
-            places.setdefault(row["taker_order_id"], len(places))
-        fills = [
-            ChainFill(
-                places[row["maker_order_id"]],
-                places[row["taker_order_id"]],
-                row["qty_e8"],
-                row["maker_fee"],
-                row["taker_fee"],
-            )
-            for row in trades
-        ]
-        return [self._signed(row) for row in self._orders(list(places))], fills
 
-    def _orders(self, order_ids: list[str]) -> list[Item]:
-        found: list[Item] = []
-        wanted = [keys.order_key(order_id) for order_id in order_ids]
-        for start in range(0, len(wanted), _GET_MANY):
-            chunk = [key for key in wanted[start : start + _GET_MANY] if key is not None]
-            found += self._store.get_many(ORDERS, chunk)
-        assert len(found) == len(order_ids), f"orders of trades: expected {len(order_ids)}, was {len(found)}"
-        return found
+def _fees_of(batch: Item) -> Fees:
+    return Fees(batch["max_fee"], batch["priority_fee"])
 
-    def _signed(self, row: Item) -> SignedOrder:
-        """Return the terms of an Orders row that its account signed."""
-        order = order_from_item(row)
-        return SignedOrder(
-            account=order.account,
-            subaccount=order.subaccount,
-            instrument_id=self._instrument(order.symbol),
-            side=side_code(order),
-            tif=tif_code(order),
-            qty=order.qty_e8,
-            limit_price=order.limit_price_e6,
-            expiry=order.expire_ns // NS,
-            nonce=order.nonce,
-            max_fee_bps=order.max_fee_bps,
-            signature=typed_data.signature_bytes(order.signature),
-        )
 
-    def _instrument(self, symbol: str) -> bytes:
-        if symbol not in self._instruments:
-            market = self._store.get(keys.MARKETS, Key(keys.market_pk(symbol), keys.META))
-            assert market is not None, f"{symbol}: has trades, but no row in Markets"
-            self._instruments[symbol] = instrument_id(spec_from_item(market))
-        return self._instruments[symbol]
+def _superseded(batch: Item) -> list[str]:
+    return list(dict.fromkeys([*batch.get("superseded", ()), batch["tx_hash"]]))
 
 
 class Settle:

@@ -1,7 +1,8 @@
 """Step 10 of docs/walk.md: every minute, whatever is on its way to the chain is brought on.
 
 Batches are looked at in their order. What was not sent is sent, what a reorganisation threw away is
-sent again, what was reverted is signed anew, what is deep enough is final.
+sent again, what waits too long offers more, what was reverted is signed anew, what is deep enough is
+final.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from system.ports.chain import Chain, Receipt
 from system.ports.clock import Clock
 from system.ports.store import Action, Clause, Store, Update
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, batch_key
+from system.settlement.contents import refusals
 from system.settlement.deposits import credit_deposits
-from system.settlement.submit import Submitting
+from system.settlement.submit import ABOUT_THE_BID, Submitting
 
 
 class Watch:
@@ -78,17 +80,27 @@ class Watch:
         return newest
 
     def _push(self, batch: Item, reverted: Receipt | None) -> None:
-        """Send a batch that is not on chain; a reverted one, or one the node refuses, is signed anew.
+        """Bring on a batch that is not on chain: sent again, with a better offer, or signed anew.
 
-        Rules: SETL-004, SETL-005.
+        Rules: SETL-004, SETL-005, SETL-012.
         """
         if reverted is not None:
             batch = self._submitting.reopen(batch, reverted.error)
         try:
-            self._submitting.send(self._submitting.sign(batch))
-        except ChainReverted:
-            # Most often the nonce went to another transaction. A second refusal ends this watch.
-            self._submitting.send(self._submitting.sign(self._submitting.read(batch["number"])))
+            batch, is_news = self._submitting.send(self._submitting.sign(batch))
+            if not is_news and self._waits_too_long(batch):
+                self._submitting.send(self._submitting.outbid(batch))
+        except ChainReverted as refusal:
+            if refusal.args[0] not in ABOUT_THE_BID:
+                raise
+            batch = self._submitting.read(batch["number"])
+            # Most often the nonce went to another transaction, and that may have been our own earlier one.
+            # A second refusal ends this watch.
+            if self._receipt(batch) is None:
+                self._submitting.send(self._submitting.sign(batch))
+
+    def _waits_too_long(self, batch: Item) -> bool:
+        return self._clock.now_ns() - int(batch.get("signed_ns", 0)) >= self._config.stuck_ns
 
     def _confirm(self, batch: Item, receipt: Receipt) -> bool:
         """Make a batch and its trades final, in one transaction; False when somebody else has.
@@ -96,7 +108,7 @@ class Watch:
         Rules: SETL-006, SETL-007.
         """
         number = batch["number"]
-        reasons = dict(receipt.skipped)
+        reasons = refusals(batch, receipt.tx_hash, receipt.skipped)
         confirmed, skipped = {"settlementStatus": trade.CONFIRMED}, {"settlementStatus": trade.SKIPPED}
         put = {
             "status": CONFIRMED,
@@ -104,7 +116,7 @@ class Watch:
             "block_number": receipt.block_number,
             "block_hash": receipt.block_hash,
             "gas_used": receipt.gas_used,
-            "skipped": [[*batch["trades"][place], reason] for place, reason in receipt.skipped],
+            "skipped": [[*batch["trades"][place], reason] for place, reason in sorted(reasons.items())],
             "confirmed_ns": self._clock.now_ns(),
         }
         open_still = (Clause("status", "<>", CONFIRMED),)
@@ -114,9 +126,8 @@ class Watch:
             for place, key in enumerate(batch["trades"])
         ]
         # The signed bytes are the bulk of the row, and nobody needs them any more.
-        actions.append(
-            Update(SETTLEMENTS, batch_key(number), put=put, remove=("raw", "error"), when=open_still)
-        )
+        remove = ("raw", "error", "excluded", "left_out")
+        actions.append(Update(SETTLEMENTS, batch_key(number), put=put, remove=remove, when=open_still))
         actions.append(Update(SETTLEMENTS, HEAD_KEY, put={"confirmed": number}, when=is_next))
         try:
             self._store.transact(actions)

@@ -11,6 +11,7 @@ from system.model import typed_data
 from system.model.errors import ChainReverted, Unavailable
 from system.ports.chain import ChainFill, PreparedTx
 from tests.contracts.traders import (
+    BID,
     BLOCK_S,
     BTC_PRICE,
     BUY,
@@ -313,8 +314,8 @@ def test_any_case_of_an_address(world, settler):
     orders, fills = pair()
     signed = [order.sign(world) for order in orders]
     checksummed = [o._replace(account=to_checksum_address(o.account)) for o in signed]
-    tx, _ = settler.chain.prepare_batch(1, bytes(32), checksummed, fills, 0)
-    assert tx == settler.chain.prepare_batch(1, bytes(32), signed, fills, 0)[0]
+    tx, _ = settler.chain.prepare_batch(1, bytes(32), checksummed, fills, 0, BID)
+    assert tx == settler.chain.prepare_batch(1, bytes(32), signed, fills, 0, BID)[0]
     assert settler.settle_prepared(tx).skipped == ()
     assert world.filled_of(A.account, 1) == QTY
 
@@ -324,10 +325,10 @@ def test_unsigned(world, settler):
     orders, fills = pair()
     signed = [order.sign(world) for order in orders]
     signed[0] = signed[0]._replace(signature=b"")
-    tx, _ = settler.chain.prepare_batch(1, bytes(32), signed, fills, 0)
+    tx, _ = settler.chain.prepare_batch(1, bytes(32), signed, fills, 0, BID)
     assert settler.settle_prepared(tx).skipped == ((0, "BadSignature"),)
     tampered = [sign_order(world, C, signed[0]), signed[1]]
-    tx, _ = settler.chain.prepare_batch(2, settler.chain.settled_head()[1], tampered, fills, 1)
+    tx, _ = settler.chain.prepare_batch(2, settler.chain.settled_head()[1], tampered, fills, 1, BID)
     assert settler.settle_prepared(tx).skipped == ((0, "BadSignature"),)
 
 

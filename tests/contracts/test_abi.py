@@ -15,9 +15,9 @@ from sim.world.artifacts import artifact
 from sim.world.calldata import decode_batch
 from sim.world.chain_world import open_chain
 from system.adapters.evm import abi
-from system.adapters.evm.transaction import Fees, created_address, sign_transaction
+from system.adapters.evm.transaction import created_address, sign_transaction
 from system.model.errors import ProvisionError, ScenarioError
-from system.ports.chain import ChainFill, SignedOrder
+from system.ports.chain import ChainFill, Fees, SignedOrder
 from tests.contracts.traders import PERP, SPOT, START_S
 
 KEY = b"\x09" * 32

@@ -4,12 +4,11 @@ import pytest
 
 from sim.world.chain_world import open_chain
 from sim.world.purse import purse_of
-from system.adapters.evm.chain import gas_limit
 from system.ports.chain import ChainFill
+from system.settlement.gas import TX_GAS_CAP, gas_limit
 from tests.contracts.traders import BUY, FUNDS, PERP, SELL, SPOT, START_S, Order, Settler
 
 FILLS = 50
-TX_GAS_CAP = 2**24  # EIP-7825
 
 
 @pytest.mark.anvil

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from sim.world.chain_world import ChainWorld, open_chain
 from sim.world.purse import Purse, purse_of
+from system.adapters.evm.pricing import FIRST_OFFER
 from system.model import typed_data
 from system.model.market import MarketKind, MarketSpec
 from system.model.signing import instrument_id
-from system.ports.chain import Chain, ChainFill, PreparedTx, Receipt, SignedOrder
+from system.ports.chain import Bid, Chain, ChainFill, PreparedTx, Receipt, SignedOrder
+from system.settlement.gas import TX_GAS_CAP
 
 START_S = 1_746_315_000
 BLOCK_S = 12
@@ -22,6 +24,7 @@ PERP = MarketSpec(symbol="BTC-PERP", kind=MarketKind.PERP, base="BTC", im_ppm=20
 SPOT = MarketSpec(symbol="sBTC-USDC", kind=MarketKind.SPOT, base="sBTC", **TERMS)  # type: ignore[arg-type]
 UNLISTED = MarketSpec(symbol="XXX-PERP", kind=MarketKind.PERP, base="XXX", **TERMS)  # type: ignore[arg-type]
 TRADERS = [purse_of(7, f"trader-{number}") for number in range(4)]
+BID = Bid(TX_GAS_CAP, FIRST_OFFER)
 FUNDS = {"USDC": 100_000 * USDC, "sBTC": COIN}
 
 
@@ -89,9 +92,14 @@ class Settler:
     def prepare(
         self, orders: Sequence[Order], fills: Sequence[ChainFill], **instead: object
     ) -> tuple[PreparedTx, bytes]:
-        """The next batch, signed by all; `instead` replaces batch_id, prev_hash or nonce."""
+        """The next batch, signed by all; `instead` replaces batch_id, prev_hash, nonce or bid."""
         last, head = self.chain.settled_head()
-        terms = {"batch_id": last + 1, "prev_hash": head, "nonce": self.chain.next_nonce()} | instead
+        terms = {
+            "batch_id": last + 1,
+            "prev_hash": head,
+            "nonce": self.chain.next_nonce(),
+            "bid": BID,
+        } | instead
         signed = [order.sign(self.world) for order in orders]
         return self.chain.prepare_batch(orders=signed, fills=list(fills), **terms)  # type: ignore[arg-type]
 

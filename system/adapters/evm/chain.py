@@ -1,36 +1,41 @@
 """The settlement tier's chain, spoken in raw JSON-RPC (steps 9 and 10 of the walk).
 
-Nothing is estimated and nothing is asked before signing: the gas limit follows from the size of
-the batch, the nonce is given, so a batch is signed once, stored, and may be sent any number of times.
+Nothing is asked before signing: nonce, gas and fees are given, so a batch is signed once, stored, and
+may be sent any number of times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from system.adapters.evm import abi
+from system.adapters.evm.operator_key import OperatorKey
+from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
 from system.adapters.evm.rpc import JsonRpc, RpcError, result_of
-from system.adapters.evm.transaction import Fees, sign_transaction
+from system.adapters.evm.transaction import sign_transaction
 from system.model.errors import ChainReverted, Unavailable
-from system.model.typed_data import address_of
-from system.ports.chain import ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
-
-GWEI = 10**9
-LOCAL_FEES = Fees(max_fee=100 * GWEI, priority_fee=1)
-
-# Half as much again as the dearest batch measured: 50 perp fills between 100 accounts that never traded
-# took 10.1 million (tests/contracts/test_gas.py). So 50 fills stay below the 16.8 million that one
-# transaction may use (EIP-7825).
-BATCH_GAS = 300_000
-ORDER_GAS = 50_000
-FILL_GAS = 200_000
+from system.ports.chain import (
+    Bid,
+    ChainFill,
+    DepositSeen,
+    Fees,
+    Preflight,
+    PreparedTx,
+    Receipt,
+    SignedOrder,
+)
 
 # How nodes say that they have this transaction already (geth, erigon, nethermind, anvil).
 _KNOWN = ("already known", "already imported", "already exists", "known transaction")
-_NONCE_TOO_LOW = ("nonce too low", "nonce is too low", "nonce_too_low", "old nonce")
-_NONCE_TAKEN = ("underpriced", "replacement")
+# How they refuse another bid or nonce for it would be taken. The replacement is asked about first: geth says
+# "replacement transaction underpriced" of the one and "transaction underpriced" of the other.
+_REFUSALS = {
+    "NonceTooLow": ("nonce too low", "nonce is too low", "nonce_too_low", "old nonce"),
+    "NonceTaken": ("replacement",),
+    "FeeTooLow": ("less than block base fee", "fee cap", "fee too low", "feetoolow", "underpriced"),
+}
+_CALLS_GAS = 1 << 24  # a preflight may use what a transaction may (EIP-7825)
 
 
 class Contracts(NamedTuple):
@@ -42,46 +47,39 @@ class Contracts(NamedTuple):
     assets: Mapping[str, str]
 
 
-def gas_limit(orders: int, fills: int) -> int:
-    """Return what a batch of so many orders and fills may use."""
-    return BATCH_GAS + ORDER_GAS * orders + FILL_GAS * fills
-
-
 class EvmChain:
-    """Implements system.ports.chain.Chain for one operator key.
+    """Implements system.ports.chain.Chain for one operator.
 
-    A key that has to be fetched is given as a function, called when the key is first needed: most
-    of what holds this port never signs, and may not read the key.
+    Args:
+        rpc: a node.
+        operator_key: reads the operator's key; called when it is needed, and again once it has no role.
+        contracts: where they are.
+        most: the ceiling of all offers.
     """
 
     def __init__(
         self,
         rpc: JsonRpc,
-        operator_key: bytes | Callable[[], bytes],
+        operator_key: Callable[[], bytes],
         contracts: Contracts,
-        fees: Fees = LOCAL_FEES,
+        most: Fees = MOST_WE_PAY,
     ) -> None:
         self._rpc = rpc
-        self._given_key = operator_key
+        self._operator_key = OperatorKey(operator_key)
         self._contracts = contracts
-        self._fees = fees
-
-    @cached_property
-    def _key(self) -> bytes:
-        given = self._given_key
-        return given if isinstance(given, bytes) else given()
-
-    @cached_property
-    def _operator(self) -> str:
-        return address_of(self._key)
+        self._most = most
 
     def block_number(self) -> int:
         """Return the height of the head."""
         return int(self._rpc.call("eth_blockNumber"), 16)
 
+    def operator(self) -> str:
+        """Return the address that signs now."""
+        return self._operator_key.address()
+
     def next_nonce(self) -> int:
         """Return the operator's next transaction nonce, pending ones included."""
-        return int(self._rpc.call("eth_getTransactionCount", self._operator, "pending"), 16)
+        return int(self._rpc.call("eth_getTransactionCount", self.operator(), "pending"), 16)
 
     def settled_head(self) -> tuple[int, bytes]:
         """Return (last batch id, head of the hash chain), both as of one block."""
@@ -94,40 +92,75 @@ class EvmChain:
         last_batch_id, head = self._rpc.batch(calls)
         return int(last_batch_id, 16), bytes.fromhex(head[2:])
 
+    def fees(self, above: Fees | None = None) -> Fees:
+        """Return what to offer; `above` is an offer that did not suffice. Asks only then."""
+        if above is None:
+            return FIRST_OFFER
+        head = self._rpc.call("eth_getBlockByNumber", "latest", False)
+        return offer_above(above, int(head.get("baseFeePerGas", "0x0"), 16), self._most)
+
+    def preflight(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
+    ) -> Preflight:
+        """Try a batch on top of the head without sending it.
+
+        Raises:
+            ChainReverted: ("Refused", message) when the node, and no contract, said no.
+        """
+        call = {
+            "from": self.operator(),
+            "to": self._contracts.settlement,
+            "data": "0x" + abi.encode_batch(batch_id, prev_hash, orders, fills).hex(),
+            "gas": hex(_CALLS_GAS),
+        }
+        try:
+            self._rpc.call("eth_call", call, "latest")
+            return Preflight("", int(self._rpc.call("eth_estimateGas", call, "latest"), 16))
+        except RpcError as refusal:
+            data = _revert_data(refusal)
+            if not data:
+                raise ChainReverted("Refused", (str(refusal.args[1]),)) from None
+            return Preflight(self._operator_key.noted(abi.decode_error(data)[0]), 0)
+
     def prepare_batch(
-        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+        self,
+        batch_id: int,
+        prev_hash: bytes,
+        orders: list[SignedOrder],
+        fills: list[ChainFill],
+        nonce: int,
+        bid: Bid,
     ) -> tuple[PreparedTx, bytes]:
         """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
         calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
         tx = sign_transaction(
-            self._key,
+            self._operator_key.key(),
             chain_id=self._contracts.chain_id,
             nonce=nonce,
-            fees=self._fees,
-            gas=gas_limit(len(orders), len(fills)),
+            fees=bid.fees,
+            gas=bid.gas,
             to=self._contracts.settlement,
             data=calldata,
         )
         return tx, abi.head_after(prev_hash, batch_id, calldata)
 
-    def send(self, tx: PreparedTx) -> None:
-        """Send a prepared transaction; sending a known one again is no error.
+    def send(self, tx: PreparedTx) -> bool:
+        """Send a prepared transaction; False when the node had it already.
 
         Raises:
-            ChainReverted: ("NonceTooLow", nonce) when another transaction with this nonce was mined,
-                ("NonceTaken", nonce) when another one waits; or the node refused for its own reason.
+            ChainReverted: the node refuses it, see the port; ("Refused", message) for its own reason.
         """
         try:
             self._rpc.call("eth_sendRawTransaction", "0x" + tx.raw.hex())
         except RpcError as refusal:
             message = str(refusal.args[1]).lower()
             if any(words in message for words in _KNOWN) or self._is_known(tx.tx_hash):
-                return
-            if any(words in message for words in _NONCE_TOO_LOW):
-                raise ChainReverted("NonceTooLow", (tx.nonce,)) from None
-            if any(words in message for words in _NONCE_TAKEN):
-                raise ChainReverted("NonceTaken", (tx.nonce,)) from None
+                return False
+            for name, phrases in _REFUSALS.items():
+                if any(words in message for words in phrases):
+                    raise ChainReverted(name, (tx.nonce,)) from None
             raise ChainReverted("Refused", (message,)) from None
+        return True
 
     def _is_known(self, tx_hash: str) -> bool:
         return self._rpc.call("eth_getTransactionByHash", tx_hash) is not None
@@ -143,7 +176,7 @@ class EvmChain:
             block_number=int(found["blockNumber"], 16),
             block_hash=found["blockHash"],
             success=success,
-            error="" if success else self._revert_reason(tx_hash, found)[0],
+            error="" if success else self._operator_key.noted(self._revert_reason(tx_hash, found)[0]),
             gas_used=int(found["gasUsed"], 16),
             skipped=self._skipped(found["logs"]),
         )

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from system.model.typed_data import address_bytes, keccak, sign
-from system.ports.chain import PreparedTx
+from system.ports.chain import Fees, PreparedTx
 
 _TYPE = b"\x02"
 _NO_ACCESS_LIST = b"\xc0"
-
-
-class Fees(NamedTuple):
-    """What the sender pays at most. Units: wei per gas."""
-
-    max_fee: int
-    priority_fee: int
 
 
 def _length(size: int, short: int) -> bytes:

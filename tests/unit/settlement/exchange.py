@@ -190,7 +190,8 @@ def event_of(trades: list[Item]) -> dict[str, Any]:
 class Faulty:
     """A port whose calls are counted with others', and of which one fails, before or after its effect."""
 
-    def __init__(self, inner: Any, strike: Callable[[str], None]) -> None:
+    def __init__(self, port: str, inner: Any, strike: Callable[[str, str], None]) -> None:
+        self._port = port
         self._inner = inner
         self._strike = strike
 
@@ -198,9 +199,9 @@ class Faulty:
         call = getattr(self._inner, name)
 
         def struck(*args: Any, **how: Any) -> Any:
-            self._strike("before")
+            self._strike("before", f"{self._port}.{name}")
             result = call(*args, **how)
-            self._strike("after")
+            self._strike("after", f"{self._port}.{name}")
             return result
 
         return struck
@@ -218,14 +219,16 @@ class Fault:
         self.when = when
         self.error = error
         self.fired = False
+        self.name = ""  # the call that it struck, as port.method
 
-    def strike(self, when: str) -> None:
+    def strike(self, when: str, name: str) -> None:
         if when == self.when and not self.fired:
             self.left -= 1
             if self.left < 0:
                 self.fired = True
+                self.name = name
                 raise self.error
 
     def install(self, exchange: Exchange) -> None:
-        exchange.store = Faulty(exchange.tables, self.strike)  # type: ignore[assignment]
-        exchange.chain = Faulty(exchange.world.chain(), self.strike)  # type: ignore[assignment]
+        exchange.store = Faulty("store", exchange.tables, self.strike)  # type: ignore[assignment]
+        exchange.chain = Faulty("chain", exchange.world.chain(), self.strike)  # type: ignore[assignment]

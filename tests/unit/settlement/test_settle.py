@@ -8,7 +8,7 @@ from system.model.errors import ChainReverted, ConfigError, Unavailable
 from system.model.keys import SETTLEMENTS
 from system.ports.store import Put
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, SIGNED, SUBMITTED
-from tests.contracts.traders import PERP, SPOT, TRADERS
+from tests.contracts.traders import BID, PERP, SPOT, TRADERS
 from tests.rules import rule
 from tests.unit.settlement.exchange import QTY, Exchange, event_of
 
@@ -74,7 +74,7 @@ def test_stored_before_sent():
 
         def send(self, tx):
             seen.append(exchange.batch(1))
-            self.inner.send(tx)
+            return self.inner.send(tx)
 
     exchange.chain = Watching(exchange.chain)
     exchange.settle(event_of([exchange.trade()]))
@@ -193,7 +193,7 @@ def test_a_batch_that_was_signed_but_not_sent_comes_first():
 @rule("SETL-005")
 def test_somebody_else_used_the_nonce():
     exchange = Exchange()
-    other, _ = exchange.chain.prepare_batch(77, bytes(32), [], [], 0)
+    other, _ = exchange.chain.prepare_batch(77, bytes(32), [], [], 0, BID)
     exchange.chain.send(other)
     trades = [exchange.trade(), exchange.trade()]
 
@@ -229,7 +229,7 @@ def test_a_reverted_batch_is_signed_anew_with_those_after_it():
     exchange.mine()
     exchange.settle(event_of(trades[:1]))
     row = exchange.batch(1)
-    wrong, _ = exchange.chain.prepare_batch(5, bytes(32), [], [], 0)
+    wrong, _ = exchange.chain.prepare_batch(5, bytes(32), [], [], 0, BID)
     exchange.world.reorg(1)  # the pool forgets the right one
     exchange.chain.send(wrong)
     exchange.tables.write(_put(row | {"tx_hash": wrong.tx_hash, "raw": wrong.raw}))
@@ -297,7 +297,7 @@ def test_the_first_of_many_transactions_is_the_one_that_was_mined():
 
 def test_a_contract_that_is_not_ours():
     exchange = Exchange()
-    tx, _ = exchange.chain.prepare_batch(1, exchange.chain.settled_head()[1], [], [], 0)
+    tx, _ = exchange.chain.prepare_batch(1, exchange.chain.settled_head()[1], [], [], 0, BID)
     exchange.chain.send(tx)
     exchange.mine()
 
