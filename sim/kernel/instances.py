@@ -12,7 +12,17 @@ from typing import Any
 
 from sim.kernel.interference import Around, Crossing, Interference, Offset
 from system.model.keys import Item, Key
-from system.ports.chain import Chain, ChainFill, DepositSeen, PreparedTx, Receipt, SignedOrder
+from system.ports.chain import (
+    Bid,
+    Chain,
+    ChainFill,
+    DepositSeen,
+    Fees,
+    Preflight,
+    PreparedTx,
+    Receipt,
+    SignedOrder,
+)
 from system.ports.clock import Clock
 from system.ports.lake import Lake
 from system.ports.oracle import Observation, Oracle
@@ -201,6 +211,10 @@ class CrossedChain:
         height: int = self.cross("chain.block_number", self.inner.block_number)
         return height
 
+    def operator(self) -> str:
+        operator: str = self.cross("chain.operator", self.inner.operator)
+        return operator
+
     def next_nonce(self) -> int:
         nonce: int = self.cross("chain.next_nonce", self.inner.next_nonce)
         return nonce
@@ -209,17 +223,35 @@ class CrossedChain:
         head: tuple[int, bytes] = self.cross("chain.settled_head", self.inner.settled_head)
         return head
 
+    def fees(self, above: Fees | None = None) -> Fees:
+        fees: Fees = self.cross("chain.fees", self.inner.fees, above)
+        return fees
+
+    def preflight(
+        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
+    ) -> Preflight:
+        args = (batch_id, prev_hash, orders, fills)
+        tried: Preflight = self.cross("chain.preflight", self.inner.preflight, *args)
+        return tried
+
     def prepare_batch(
-        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill], nonce: int
+        self,
+        batch_id: int,
+        prev_hash: bytes,
+        orders: list[SignedOrder],
+        fills: list[ChainFill],
+        nonce: int,
+        bid: Bid,
     ) -> tuple[PreparedTx, bytes]:
-        args = (batch_id, prev_hash, orders, fills, nonce)
+        args = (batch_id, prev_hash, orders, fills, nonce, bid)
         prepared: tuple[PreparedTx, bytes] = self.cross(
             "chain.prepare_batch", self.inner.prepare_batch, *args
         )
         return prepared
 
-    def send(self, tx: PreparedTx) -> None:
-        self.cross("chain.send", self.inner.send, tx)
+    def send(self, tx: PreparedTx) -> bool:
+        is_news: bool = self.cross("chain.send", self.inner.send, tx)
+        return is_news
 
     def receipt(self, tx_hash: str) -> Receipt | None:
         receipt: Receipt | None = self.cross("chain.receipt", self.inner.receipt, tx_hash)

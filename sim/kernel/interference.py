@@ -24,7 +24,8 @@ PORT_CALLS: Mapping[str, tuple[str, ...]] = {
     "lake": ("put", "get", "list"),
     "oracle": ("latest",),
     "chain": (
-        *("block_number", "next_nonce", "settled_head", "prepare_batch", "send", "receipt", "deposits"),
+        *("block_number", "operator", "next_nonce", "settled_head", "fees", "preflight", "prepare_batch"),
+        *("send", "receipt", "deposits"),
     ),
 }
 """Every call by which the system reaches the outside, by port; clock and ids are no outside."""

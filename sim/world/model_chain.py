@@ -8,25 +8,23 @@ and gas are not, and no business depends on them.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
 from sim.invariants.state import ChainPosition
 from sim.world import deploy
-from sim.world.calldata import decode_batch
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
+from sim.world.model_pool import Pool, batch_of
 from sim.world.model_settlement import Batch, settle
-from system.adapters.evm import abi
 from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
 from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
-from system.model.errors import ChainReverted, Unavailable
+from system.model.errors import Unavailable
 from system.model.market import MarketSpec
 from system.model.signing import instrument_id
-from system.model.typed_data import Domain, address_bytes, address_of, keccak
+from system.model.typed_data import Domain, address_of
 from system.ports.chain import (
     Bid,
     Chain,
@@ -41,11 +39,6 @@ from system.ports.chain import (
 
 REORG_DEPTH = 128
 """How many blocks back a reorganisation can go."""
-PREPARED_KEPT = 1024
-"""Decoded batches kept between signing and mining; others are decoded again from their bytes."""
-
-_ENVELOPE = struct.Struct(">6s20sQQQ32s")
-_MAGIC = b"model\0"
 
 
 class _Block(NamedTuple):
@@ -54,13 +47,6 @@ class _Block(NamedTuple):
     tx_hashes: list[str]
     deposits: list[DepositSeen]
     journal: Journal
-
-
-class _Waiting(NamedTuple):
-    tx_hash: str
-    sender: str
-    fees: Fees
-    batch: Batch
 
 
 class ModelChain:
@@ -80,14 +66,11 @@ class ModelChain:
         self._books = self._new_books()
         self._instruments: dict[str, bytes] = {}
         self._nonces: dict[str, int] = {}
-        self._pool: dict[str, dict[int, _Waiting]] = {}
+        self._pool = Pool(self._nonces)
         self._errands: list[Callable[[int], None]] = []  # the traders' own transactions
-        self._prepared: dict[str, _Waiting] = {}
         self._operators: dict[str, bool] = {OPERATOR: True}  # who has the role
         self._appointed = {OPERATOR: True}  # who is to have it
         self._secret = OPERATOR_KEY
-        self._base_fee = 0
-        self._withheld: set[str] = set()  # hashes of transactions that no miner takes
         self._receipts: dict[str, Receipt] = {}
         self._generation = 0  # counts reorganisations, so that a block mined anew has a new hash
         self._closed = False
@@ -149,15 +132,15 @@ class ModelChain:
 
     def spike(self, base_fee: int) -> None:
         """Let every block cost this much a gas; 0 ends it."""
-        self._base_fee = base_fee
+        self._pool.base_fee = base_fee
 
     def withhold(self) -> None:
         """Let no miner take what waits now."""
-        self._withheld.update(tx.tx_hash for waiting in self._pool.values() for tx in waiting.values())
+        self._pool.withhold()
 
     def release(self) -> None:
         """Let miners take whatever waits."""
-        self._withheld.clear()
+        self._pool.release()
 
     def set_operator(self, operator_key: bytes) -> None:
         """Give the role to this key and take it from the one before."""
@@ -209,30 +192,21 @@ class ModelChain:
         return "0x" + blake2b(text.encode(), digest_size=32).hexdigest()
 
     def _execute_pool(self, number: int, block_hash: str, timestamp_s: int) -> list[str]:
-        """Execute what is next of every sender; a gap in the nonces keeps the rest waiting."""
         tx_hashes: list[str] = []
-        for sender, waiting in self._pool.items():
-            for cheap in [at for at, tx in waiting.items() if tx.fees.max_fee < self._base_fee]:
-                del waiting[cheap]
-            nonce = self._nonces.get(sender, 0)
-            while nonce in waiting and waiting[nonce].tx_hash not in self._withheld:
-                tx = waiting.pop(nonce)
-                nonce += 1
-                error, skipped = self._execute(tx, timestamp_s)
-                self._receipts[tx.tx_hash] = Receipt(
-                    tx.tx_hash, number, block_hash, not error, error, 0, skipped
-                )
-                tx_hashes.append(tx.tx_hash)
-                self._prepared.pop(tx.tx_hash, None)
-            if nonce != self._nonces.get(sender, 0):
-                self._books.set(self._nonces, sender, nonce)
+        for nonce, tx in self._pool.take():
+            error, skipped = self._execute(tx.sender, tx.batch, timestamp_s)
+            self._receipts[tx.tx_hash] = Receipt(tx.tx_hash, number, block_hash, not error, error, 0, skipped)
+            tx_hashes.append(tx.tx_hash)
+            self._books.set(self._nonces, tx.sender, nonce + 1)
         return tx_hashes
 
-    def _execute(self, tx: _Waiting, timestamp_s: int) -> tuple[str, tuple[tuple[int, str], ...]]:
-        if not self._operators.get(tx.sender):
+    def _execute(
+        self, sender: str, batch: Batch, timestamp_s: int
+    ) -> tuple[str, tuple[tuple[int, str], ...]]:
+        if not self._operators.get(sender):
             return NO_ROLE, ()
         try:
-            return "", tuple(settle(self._books, tx.batch, timestamp_s))
+            return "", tuple(settle(self._books, batch, timestamp_s))
         except Revert as revert:
             return revert.args[0], ()
 
@@ -264,55 +238,24 @@ class ModelChain:
         """Return the port of the system."""
         return _OperatorsView(self, OperatorKey(lambda: operator_key or self._secret))
 
-    def prepare(self, sender: str, nonce: int, fees: Fees, batch: Batch, calldata: bytes) -> PreparedTx:
-        """Put a batch in an envelope; its name covers the calldata through the head of the hash chain."""
-        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, *fees, batch.head)
-        tx = PreparedTx("0x" + keccak(envelope).hex(), envelope + calldata, nonce)
-        if len(self._prepared) >= PREPARED_KEPT:
-            del self._prepared[next(iter(self._prepared))]
-        self._prepared[tx.tx_hash] = _Waiting(tx.tx_hash, sender, fees, batch)
-        return tx
-
     def accept(self, tx: PreparedTx) -> bool:
-        """Take a transaction into the pool, as a node does; False when it is there already."""
-        if tx.tx_hash in self._receipts:
-            return False
-        waiting = self._prepared.get(tx.tx_hash) or _unpack(tx)
-        if tx.nonce < self._nonces.get(waiting.sender, 0):
-            raise ChainReverted("NonceTooLow", (tx.nonce,))
-        pool = self._pool.setdefault(waiting.sender, {})
-        known = pool.get(tx.nonce)
-        if known is not None and known.tx_hash == tx.tx_hash:
-            return False
-        if waiting.fees.max_fee < self._base_fee:
-            raise ChainReverted("FeeTooLow", (tx.nonce,))
-        if known is not None and not _outbids(waiting.fees, known.fees):
-            raise ChainReverted("NonceTaken", (tx.nonce,))
-        pool[tx.nonce] = waiting
-        return True
+        """Take a transaction into the pool, as a node does; False when it is known already."""
+        return tx.tx_hash not in self._receipts and self._pool.accept(tx)
 
     def try_out(self, sender: str, batch: Batch) -> str:
         """Return the error that a batch would end with on top of the head; nothing changes."""
         journal = self._books.journal
         mark = len(journal)
         try:
-            return self._execute(_Waiting("", sender, FIRST_OFFER, batch), self._timestamp_s)[0]
+            return self._execute(sender, batch, self._timestamp_s)[0]
         finally:
             play_back(journal[mark:])
             del journal[mark:]
 
     @property
-    def base_fee(self) -> int:
-        """Return what a gas costs while prices are spiking, else 0."""
-        return self._base_fee
-
-    def pending_nonce(self, sender: str) -> int:
-        """Return the sender's next nonce after everything that waits without a gap."""
-        nonce = self._nonces.get(sender, 0)
-        waiting = self._pool.get(sender, {})
-        while nonce in waiting:
-            nonce += 1
-        return nonce
+    def pool(self) -> Pool:
+        """Return what waits."""
+        return self._pool
 
     def seen(self) -> tuple[list[_Block], dict[str, Receipt], Books]:
         """Return what a node can be asked about; raises Unavailable when the chain is closed."""
@@ -376,7 +319,7 @@ class _OperatorsView:
 
     def next_nonce(self) -> int:
         self._world.seen()
-        return self._world.pending_nonce(self.operator())
+        return self._world.pool.pending_nonce(self.operator())
 
     def settled_head(self) -> tuple[int, bytes]:
         _, _, books = self._world.seen()
@@ -384,13 +327,13 @@ class _OperatorsView:
 
     def fees(self, above: Fees | None = None) -> Fees:
         self._world.seen()
-        return FIRST_OFFER if above is None else offer_above(above, self._world.base_fee, MOST_WE_PAY)
+        return FIRST_OFFER if above is None else offer_above(above, self._world.pool.base_fee, MOST_WE_PAY)
 
     def preflight(
         self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
     ) -> Preflight:
         self._world.seen()
-        batch, _ = _batch(batch_id, prev_hash, orders, fills)
+        batch, _ = batch_of(batch_id, prev_hash, orders, fills)
         return Preflight(self._operator_key.noted(self._world.try_out(self.operator(), batch)), 0)
 
     def prepare_batch(
@@ -402,8 +345,8 @@ class _OperatorsView:
         nonce: int,
         bid: Bid,
     ) -> tuple[PreparedTx, bytes]:
-        batch, calldata = _batch(batch_id, prev_hash, orders, fills)
-        return self._world.prepare(self.operator(), nonce, bid.fees, batch, calldata), batch.head
+        batch, calldata = batch_of(batch_id, prev_hash, orders, fills)
+        return self._world.pool.prepare(self.operator(), nonce, bid.fees, batch, calldata), batch.head
 
     def send(self, tx: PreparedTx) -> bool:
         self._world.seen()
@@ -423,33 +366,3 @@ class _OperatorsView:
         if to_block >= len(blocks):
             raise Unavailable(f"deposits up to block {to_block}: the chain is at {len(blocks) - 1}")
         return [deposit for block in blocks[from_block : to_block + 1] for deposit in block.deposits]
-
-
-def _batch(
-    batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
-) -> tuple[Batch, bytes]:
-    """Return a batch as the contracts see it, and its calldata."""
-    calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
-    head = abi.head_after(prev_hash, batch_id, calldata)
-    return Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head), calldata
-
-
-def _outbids(offer: Fees, known: Fees) -> bool:
-    """Nodes replace a transaction when both fees are a tenth higher."""
-    return all(new * 10 >= old * 11 for new, old in zip(offer, known, strict=True))
-
-
-def _lower(order: SignedOrder) -> SignedOrder:
-    """Addresses are keys here, and a checksummed one is the same account."""
-    return order if order.account.islower() else order._replace(account=order.account.lower())
-
-
-def _unpack(tx: PreparedTx) -> _Waiting:
-    """Read a transaction from its bytes alone, as a node does."""
-    magic, sender, nonce, max_fee, priority_fee, _ = _ENVELOPE.unpack_from(tx.raw)
-    calldata = tx.raw[_ENVELOPE.size :]
-    if magic != _MAGIC or nonce != tx.nonce:
-        raise ChainReverted("Refused", ("not a transaction of the model chain",))
-    batch, fees = decode_batch(calldata), Fees(max_fee, priority_fee)
-    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, *fees, batch.head)
-    return _Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), fees, batch)

@@ -14,9 +14,7 @@ from system.ports.chain import ChainFill, Preflight
 
 Try = Callable[[Sequence[ChainFill]], Preflight]
 
-NOBODYS_FAULT = frozenset(
-    {"EnforcedPause", "AccessControlUnauthorizedAccount", "WrongBatch", "WrongHead"}
-)
+NOBODYS_FAULT = frozenset({"EnforcedPause", "AccessControlUnauthorizedAccount", "WrongBatch", "WrongHead"})
 """Errors that no fill can cause: the Vault is paused, the operator has no role, the batch is not the next."""
 
 

@@ -104,8 +104,8 @@ def test_sending_again(world, settler):
 def test_bytes_are_enough(world, settler):
     """CHAI-013 Whoever has the stored bytes can send them: nothing else of a batch is remembered."""
     tx, head = settler.prepare(*pair())
-    if hasattr(world, "_prepared"):
-        world._prepared.clear()
+    if hasattr(world, "_pool"):
+        world._pool._prepared.clear()
     stored = PreparedTx(tx.tx_hash, bytes(tx.raw), tx.nonce)
     receipt = Settler(world).settle_prepared(stored)
     assert (receipt.success, receipt.skipped) == (True, ())

@@ -38,7 +38,7 @@ def test_news_or_not(settler):
 
 
 def test_a_better_offer(settler):
-    """CHAI-031 A better offer, by a quarter, replaces what waits with the same nonce; a lower one is refused."""
+    """CHAI-031 A better offer replaces what waits with the same nonce; a lower one is refused."""
     first, _ = settler.prepare(*pair())
     offer = BID.fees
     little, _ = settler.prepare(*pair(), bid=Bid(BID.gas, Fees(offer.max_fee - 1, offer.priority_fee - 1)))
@@ -59,7 +59,7 @@ def test_a_better_offer(settler):
 
 
 def test_dear_gas(world, settler):
-    """CHAI-032 While gas is dear, what offers less is dropped and refused, and what offers enough is mined."""
+    """CHAI-032 While gas is dear, a low offer is dropped and refused, and one high enough is mined."""
     waiting, _ = settler.prepare(*pair())
     settler.chain.send(waiting)
     world.spike(300 * GWEI)
@@ -115,7 +115,7 @@ def test_preflight(world, settler):
 
 
 def test_the_operator_changes(world, settler):
-    """CHAI-036 From the next block on only the new key settles; a port reads the secret again when refused."""
+    """CHAI-036 From the next block on only the new key settles; a refused port reads the secret again."""
     assert settler.chain.operator() == OPERATOR
     world.set_operator(NEW_KEY)
     settler.mine()
