@@ -26,6 +26,7 @@ from system.wiring import System
 RETRIES_NS = (60 * NS, 120 * NS)
 """Before each retry of an asynchronous invocation. Source: AWS Lambda guide, error handling."""
 
+
 class Died(Unavailable):
     """The instance crashed while it served: (function, number, why); nobody knows how far it came."""
 
