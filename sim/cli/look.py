@@ -15,6 +15,7 @@ from sim.cli.exits import Exit, err, escape, fail, out
 from sim.cli.scenarios import load, shipped
 from sim.faults import FAULTS
 from sim.invariants import INVARIANTS
+from sim.report.funding import funding_table, funding_text
 from sim.report.hops import HOPS
 from sim.scenario.links import LINKS
 from sim.scenario.thresholds import MEASURES
@@ -69,6 +70,14 @@ def explain_command(name: str) -> None:
     if name == "exit-codes":
         for code in Exit:
             out.print(f"{code.value:>3}  {code.about}")
+        return
+    if name == "funding":
+        out.print("What longs pay in an hour, in % of the index, while the premium stands still.\n")
+        out.print(funding_text(funding_table()), highlight=False)
+        out.print(
+            "\nBreak even: how long one holds the other side of 0.5 % until it and its"
+            "\nconvergence have paid for 2 % of fees on two legs."
+        )
         return
     everything = {
         known: (kind, text) for kind, texts in KIND_TEXTS.items() for known, text in texts().items()

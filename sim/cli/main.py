@@ -115,9 +115,9 @@ def list_(
 
 @app.command()
 def explain(
-    name: Annotated[str, typer.Argument(help="Whatever `dexsim list` shows, or exit-codes.")],
+    name: Annotated[str, typer.Argument(help="Whatever `dexsim list` shows, or exit-codes, or funding.")],
 ) -> None:
-    """Explain what `list` shows, or the exit-codes."""
+    """Explain what `list` shows, the exit-codes, or the funding models side by side."""
     with failures():
         from sim.cli.look import explain_command
 

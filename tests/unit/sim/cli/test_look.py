@@ -69,6 +69,7 @@ def test_a_scenario_that_is_not_valid_is_listed_as_such() -> None:
         ("market_maker", "half_spread (usually 60 bps)"),
         ("order_to_fill", "aggressing order"),
         ("exit-codes", "70"),
+        ("funding", "perp_v2              1 h  0.000417  0.004167  0.041667  0.208333        72 h"),
         ("memory", "default"),
     ],
 )
