@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from system.model.units import QTY_SCALE
-from system.risk.funding import PRESETS, Holding, apply_funding, funding_delta, funding_model, open_clock
+from system.risk.funding import (
+    PRESETS,
+    FundingResult,
+    Holding,
+    Sample,
+    apply_funding,
+    funding_delta,
+    funding_model,
+    open_clock,
+)
 from system.risk.funding.clock import clock_from_row
 from system.risk.insurance import Fund
 from tests.rules import rule
@@ -82,14 +91,15 @@ def test_ticks_at_any_time_pay_the_same_in_all(
         at_once = at_once.observe(model, one)
     _, expected = at_once.tick(model, end_ns)
 
-    events = [(one.ts_ns, one) for one in samples] + [(START_NS + at * 10**9, None) for at in ticks]
+    events: list[tuple[int, Sample | None]] = [(one.ts_ns, one) for one in samples]
+    events += [(START_NS + at * 10**9, None) for at in ticks]
     # samples up to a boundary come before its tick
     events.sort(key=lambda event: (event[0], event[1] is None))
     clock = open_clock(START_NS)
-    told = []
-    for at_ns, one in events:
-        if one is not None:
-            clock = clock.observe(model, one)
+    told: list[FundingResult] = []
+    for at_ns, seen_then in events:
+        if seen_then is not None:
+            clock = clock.observe(model, seen_then)
         else:
             clock, results = clock.tick(model, at_ns)
             told += results

@@ -24,6 +24,26 @@ _ALL: tuple[type[Preset], ...] = (
     *(Dydx, Drift, PerpV2, Vega, Deribit, Kraken),
 )
 
+__all__ = [
+    "PRESETS",
+    "Applied",
+    "FundingClock",
+    "FundingModel",
+    "FundingResult",
+    "FundingTerms",
+    "Holding",
+    "Preset",
+    "Sample",
+    "Window",
+    "apply_funding",
+    "boundary_after",
+    "funding_delta",
+    "funding_model",
+    "impact",
+    "offset_ns",
+    "open_clock",
+]
+
 PRESETS: dict[str, type[Preset]] = {preset.name: preset for preset in _ALL}
 """Every model that a market may name; a new one is one file and one name above."""
 

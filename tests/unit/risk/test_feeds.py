@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from system.model.units import NS
@@ -13,7 +15,7 @@ NOW_NS = 10_000 * NS
 E6 = 10**6
 
 
-def seen(**changes: int) -> Observation:
+def seen(**changes: Any) -> Observation:
     return Observation("pyth", 60_000 * E6, NOW_NS, 10 * E6)._replace(**changes)
 
 

@@ -76,8 +76,7 @@ def test_a_push_feed_alone_is_degraded_and_ends_after_an_hour() -> None:
     assert feed.see(pyth(60_100, at_s=3_600), at_s=3_600) == (60_100, IndexFault.NONE)
     assert feed.see(pyth(60_200, at_s=3_601), at_s=3_601) == (60_100, IndexFault.ALONE_TOO_LONG)
     both = (pyth(60_200, at_s=3_630), chainlink(60_200, at_s=3_630))
-    assert feed.see(*both, at_s=3_630) == (60_200, IndexFault.NONE)
-    assert not feed.state.degraded
+    assert (*feed.see(*both, at_s=3_630), feed.state.degraded) == (60_200, IndexFault.NONE, False)
     assert feed.see(pyth(60_300, at_s=3_660), at_s=3_660) == (60_300, IndexFault.NONE)
 
 

@@ -44,26 +44,25 @@ def test_a_short_pays_out_of_profit_in_the_same_way() -> None:
 
 @rule("FUND-023")
 @pytest.mark.parametrize(
-    ("fund", "allowance", "haircuts", "expected"),
+    ("fund", "allowance", "haircuts", "gains", "after"),
     [
-        (100, 100, True, (6, 0, 0, [7, 3], 94, 0)),
-        (100, 2, True, (2, 4, 0, [4, 1], 99, 0)),  # 6 of 10 in proportion, floors to the fund
-        (0, 100, True, (0, 6, 0, [2, 1], 1, 0)),
-        (0, 100, False, (0, 0, 6, [7, 3], 0, 6)),
+        (100, 100, True, [7, 3], Fund(94)),
+        (100, 2, True, [4, 1], Fund(99)),  # 6 of 10 in proportion; what the floors leave is the fund's
+        (0, 100, True, [2, 1], Fund(1)),
+        (0, 100, False, [7, 3], Fund(0, 6)),
     ],
 )
 def test_a_shortfall_goes_to_fund_then_receivers_or_is_bad_debt(
-    fund: int, allowance: int, haircuts: bool, expected: tuple[object, ...]
+    fund: int, allowance: int, haircuts: bool, gains: list[int], after: Fund
 ) -> None:
     longs = [Holding("ann", 10 * E8, 10 * MARK, 4)]
     shorts = [Holding("bob", -7 * E8, -7 * MARK, 0), Holding("cat", -3 * E8, -3 * MARK, 0)]
     applied = apply_funding(longs + shorts, E6, MARK, Fund(fund), allowance, haircuts=haircuts)
-    assert applied.unpaid == 6
-    insurance, haircut, written_off, gains, balance, debt = expected
-    assert [move.cash for move in applied.moves] == [-4, *gains]  # type: ignore[misc]
-    assert (applied.from_insurance, applied.written_off) == (insurance, written_off)
-    assert applied.fund == Fund(balance, debt)
-    assert applied.haircut == 10 - sum(gains) if haircut else True  # type: ignore[arg-type]
+    assert [move.cash for move in applied.moves] == [-4, *gains]
+    assert (applied.fund, applied.unpaid) == (after, 6)
+    assert applied.haircut == 10 - sum(gains)
+    assert applied.from_insurance == min(fund, allowance, 6)
+    assert applied.written_off == after.bad_debt
 
 
 @rule("FUND-024")
