@@ -10,8 +10,20 @@ const require = createRequire(import.meta.url);
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const artifactsDir = join(root, "artifacts");
 
-const PROXY = "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
-const CONTRACTS = ["Vault", "CXPT", "SynthERC20", "Settlement", "Clearing", "MockUSDC", "ERC1967Proxy"];
+const LIBRARIES = [
+  "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol",
+  "@openzeppelin/contracts/governance/TimelockController.sol",
+];
+const CONTRACTS = [
+  "Vault",
+  "CXPT",
+  "SynthERC20",
+  "Settlement",
+  "Clearing",
+  "MockUSDC",
+  "ERC1967Proxy",
+  "TimelockController",
+];
 const SETTINGS = {
   viaIR: true,
   optimizer: { enabled: true, runs: 200 },
@@ -49,7 +61,7 @@ function sourceHash(settings) {
 
 function compile(solc) {
   const sources = Object.fromEntries(sourcePaths.map((path) => [path, { content: read(path) }]));
-  sources[PROXY] = { content: read(`node_modules/${PROXY}`) };
+  for (const path of LIBRARIES) sources[path] = { content: read(`node_modules/${path}`) };
   const outputSelection = { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection } };
   const findImport = (path) => {

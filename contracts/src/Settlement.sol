@@ -4,46 +4,34 @@ pragma solidity 0.8.37;
 import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {Authority} from "./Authority.sol";
+import {BatchLib} from "./BatchLib.sol";
 import {IClearing} from "./interfaces/IClearing.sol";
-import {ISettlement} from "./interfaces/ISettlement.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {OrderLib} from "./OrderLib.sol";
 
 /// @notice See {ISettlement}.
 /// @dev A batch is netted in memory, in uUSDC at one share price, and reaches the Vault as one line per account.
 /// A bad fill is skipped with an event: one bankrupt or cancelled party must not undo the other fills of a batch.
-contract Settlement is ISettlement, AccessControl {
+contract Settlement is Authority, AccessControl {
+    using BatchLib for bytes;
+
     bytes32 public constant OPERATOR_ROLE = keccak256("OPERATOR_ROLE");
 
     /// @notice A fill matched before the expiry of its orders may still settle for this long.
     uint256 public constant SETTLE_GRACE = 1 days;
 
-    // Lines that every batch has.
-    uint256 private constant TREASURY = 0;
-    uint256 private constant CLEARING = 1;
-    uint256 private constant FIXED_LINES = 2;
+    uint256 private constant NET_LINE = 124;
+    int256 private constant UNKNOWN = type(int256).min;
 
     IVault public immutable vault;
     address public immutable treasury;
-    uint40 public immutable cancelDelay;
 
     IClearing public clearing;
     uint64 public lastBatchId;
     bytes32 public head;
 
     mapping(bytes32 instrumentId => Market) private _markets;
-    // Four nonces share a word: an active account then pays for a new slot every fourth order.
-    mapping(address account => mapping(uint256 word => uint256)) private _filled;
-    mapping(address account => Cancels) private _cancels;
-    mapping(address account => mapping(uint64 nonce => uint256)) private _cancelledAt;
-
-    /// @dev One slot, so that an order of an account that never cancelled costs one read.
-    struct Cancels {
-        uint64 floor;
-        uint64 nextFloor;
-        uint40 nextFloorAt;
-        bool anyNonce;
-    }
 
     /// @dev USDC of one account in a batch; `funds` is what it could spend at the start.
     struct Line {
@@ -52,35 +40,44 @@ contract Settlement is ISettlement, AccessControl {
         int256 net;
     }
 
-    /// @dev Synth of one account in a batch.
-    struct AssetLine {
-        address asset;
-        address account;
-        int256 funds;
-        int256 net;
-    }
-
-    /// @dev What is known of an order before its fills; `reason` is zero when it may be filled.
-    struct Checked {
-        bytes4 reason;
+    /// @dev An instrument of a batch. `line` of a derivative is that of its clearing account; `asset` of a spot market is its
+    /// place among the synths.
+    struct Book {
+        bytes32 instrumentId;
+        bool listed;
+        uint8 kind;
         uint256 line;
+        uint256 asset;
     }
 
+    /// @dev An order of a batch, checked once; `reason` is zero when it may be filled.
+    struct Party {
+        OrderLib.Order order;
+        Counter counter;
+        Book book;
+        Line line;
+        uint256 account;
+        bytes4 reason;
+    }
+
+    /// @dev lines: the accounts, the treasury, then one for each instrument. `held` and `net`: synths by asset and account.
     struct Batch {
-        Checked[] checked;
+        BatchLib.Counts counts;
         Line[] lines;
-        uint256 lineCount;
-        AssetLine[] assetLines;
-        uint256 assetLineCount;
+        Book[] books;
+        Party[] parties;
+        address[] assets;
+        uint256 assetCount;
+        int256[] held;
+        int256[] net;
         uint256 totalAssets;
         uint256 totalShares;
     }
 
-    constructor(address vault_, address treasury_, address admin, uint40 cancelDelay_) {
+    constructor(address vault_, address treasury_, address admin, uint40 cancelDelay_) Authority(cancelDelay_) {
         if (vault_ == address(0) || treasury_ == address(0) || admin == address(0)) revert ZeroAddress();
         vault = IVault(vault_);
         treasury = treasury_;
-        cancelDelay = cancelDelay_;
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
     }
 
@@ -94,293 +91,341 @@ contract Settlement is ISettlement, AccessControl {
         emit ClearingSet(clearing_);
     }
 
-    function listInstrument(OrderLib.Instrument calldata instrument, address synth, uint32 imPpm)
+    function listInstrument(OrderLib.Instrument calldata instrument, address synth, IClearing.Terms calldata terms)
         external
         onlyRole(DEFAULT_ADMIN_ROLE)
         returns (bytes32 instrumentId)
     {
         instrumentId = OrderLib.hashInstrument(instrument);
         if (_markets[instrumentId].listed) revert AlreadyListed(instrumentId);
+        if (instrument.kind > OrderLib.OPTION) revert UnsupportedKind(instrument.kind);
         if (instrument.multiplier != 1) revert BadInstrument();
+        _markets[instrumentId] = Market(true, instrument.kind, synth);
+        emit InstrumentListed(instrumentId, instrument.kind, instrument.symbol, synth, terms.imPpm);
         if (instrument.kind == OrderLib.SPOT) {
-            if (imPpm != 0 || !vault.isAsset(synth)) revert BadInstrument();
-        } else if (instrument.kind == OrderLib.PERP) {
-            if (synth != address(0) || imPpm == 0 || address(clearing) == address(0)) revert BadInstrument();
+            if (!vault.isAsset(synth)) revert BadInstrument();
         } else {
-            // Futures and options need an expiry, which Clearing does not have yet.
-            revert UnsupportedKind(instrument.kind);
+            if (synth != address(0) || address(clearing) == address(0)) revert BadInstrument();
+            clearing.list(instrumentId, instrument, terms);
         }
-        _markets[instrumentId] = Market(true, instrument.kind, imPpm, synth);
-        emit InstrumentListed(instrumentId, instrument.kind, instrument.symbol, synth, imPpm);
     }
 
-    // ---- cancels
+    // ---- a batch of orders and fills
 
-    function cancel(uint64 nonce) external {
-        _cancelNonce(msg.sender, nonce);
-    }
-
-    function cancelUpTo(uint64 minNonce) external {
-        _raiseFloor(msg.sender, minNonce);
-    }
-
-    function cancelBySig(address account, uint64 minNonce, uint64 nonce, uint40 deadline, bytes calldata sig)
-        external
-    {
-        if (block.timestamp > deadline) revert SignatureExpired();
-        bytes32 hash = OrderLib.digest(DOMAIN_SEPARATOR(), OrderLib.hashCancel(account, minNonce, nonce, deadline));
-        if (!OrderLib.isSignedBy(account, hash, sig)) revert BadCancelSignature();
-        if (minNonce != 0) _raiseFloor(account, minNonce);
-        if (nonce != 0) _cancelNonce(account, nonce);
-    }
-
-    function _cancelNonce(address account, uint64 nonce) private {
-        // A repeated cancel must not postpone the first.
-        if (_cancelledAt[account][nonce] != 0) return;
-        uint256 effectiveAt = block.timestamp + cancelDelay;
-        _cancelledAt[account][nonce] = effectiveAt;
-        _cancels[account].anyNonce = true;
-        emit NonceCancelled(account, nonce, effectiveAt);
-    }
-
-    function _raiseFloor(address account, uint64 minNonce) private {
-        Cancels memory c = _cancels[account];
-        if (c.nextFloorAt <= block.timestamp) c.floor = c.nextFloor;
-        if (minNonce <= c.floor || minNonce <= c.nextFloor) return;
-        c.nextFloor = minNonce;
-        c.nextFloorAt = uint40(block.timestamp) + cancelDelay;
-        _cancels[account] = c;
-        emit FloorRaised(account, minNonce, c.nextFloorAt);
-    }
-
-    // ---- settlement
-
-    function settleBatch(
-        uint64 batchId,
-        bytes32 prevHash,
-        OrderLib.Order[] calldata orders,
-        bytes[] calldata signatures,
-        Fill[] calldata fills
-    ) external onlyRole(OPERATOR_ROLE) {
-        if (batchId != lastBatchId + 1) revert WrongBatch(lastBatchId + 1, batchId);
-        if (prevHash != head) revert WrongHead(head, prevHash);
-        if (orders.length != signatures.length) revert LengthMismatch();
-
-        bytes32 newHead = keccak256(abi.encode(prevHash, batchId, keccak256(msg.data)));
-        lastBatchId = batchId;
-        head = newHead;
-
+    function settleBatch(uint64 batchId, bytes32 prevHash, bytes calldata data) external onlyRole(OPERATOR_ROLE) {
+        bytes32 newHead = _advance(batchId, prevHash);
         Batch memory b;
-        _open(b, orders, signatures);
-        b.assetLines = new AssetLine[](2 * fills.length);
+        uint256 place = _open(b, data);
+        uint256 count = b.counts.fills;
+        if (place + BatchLib.FILL * count != data.length) revert MalformedBatch();
         uint256 skipped;
-        for (uint256 i; i < fills.length; ++i) {
-            bytes4 reason = _settle(b, orders, fills[i]);
+        for (uint256 i; i < count; ++i) {
+            bytes4 reason = _settle(b, data.fill(place));
+            place += BatchLib.FILL;
             if (reason != 0) {
                 ++skipped;
                 emit FillSkipped(batchId, i, reason);
             }
         }
-        if (skipped != fills.length) _applyLines(b);
-        _close(b);
-        emit BatchSettled(batchId, newHead, fills.length - skipped, skipped);
+        _applyLines(b);
+        emit BatchSettled(batchId, newHead, count - skipped, skipped);
     }
 
-    /// @dev Checks every order once and gives every account its line.
-    function _open(Batch memory b, OrderLib.Order[] calldata orders, bytes[] calldata signatures) private {
-        b.checked = new Checked[](orders.length);
-        b.lines = new Line[](orders.length + FIXED_LINES);
-        _lineOf(b, treasury);
-        _lineOf(b, address(clearing));
+    /// @dev Numbers and hashes of batches form a chain, so that none is replayed, left out or put before another.
+    function _advance(uint64 batchId, bytes32 prevHash) private returns (bytes32 newHead) {
+        if (batchId != lastBatchId + 1) revert WrongBatch(lastBatchId + 1, batchId);
+        if (prevHash != head) revert WrongHead(head, prevHash);
+        newHead = keccak256(abi.encode(prevHash, batchId, keccak256(msg.data)));
+        lastBatchId = batchId;
+        head = newHead;
+    }
+
+    /// @dev Reads the tables, gives every account its line, and checks every order once.
+    /// @return place where the fills begin
+    function _open(Batch memory b, bytes calldata data) private view returns (uint256 place) {
+        BatchLib.Counts memory c = data.counts();
+        b.counts = c;
+        _openLines(b, data);
+        b.held = new int256[](b.assetCount * c.accounts);
+        b.net = new int256[](b.assetCount * c.accounts);
+        for (uint256 i; i < b.held.length; ++i) {
+            b.held[i] = UNKNOWN;
+        }
+        b.parties = new Party[](c.orders);
         bytes32 separator = DOMAIN_SEPARATOR();
-        for (uint256 i; i < orders.length; ++i) {
-            OrderLib.Order calldata o = orders[i];
-            b.checked[i].line = _lineOf(b, o.account);
-            b.checked[i].reason = _checkOrder(o, signatures[i], separator);
+        place = BatchLib.firstOrder(c);
+        for (uint256 i; i < c.orders; ++i) {
+            place = _openOrder(b, data, place, b.parties[i], separator);
+        }
+    }
+
+    function _openLines(Batch memory b, bytes calldata data) private view {
+        BatchLib.Counts memory c = b.counts;
+        address[] memory accounts = new address[](c.accounts + 1 + c.instruments);
+        address before;
+        for (uint256 i; i < c.accounts; ++i) {
+            address account = data.account(c, i);
+            // Each once: two lines of one account could spend the same funds.
+            if (account <= before) revert NotAscending(bytes32(uint256(uint160(account))));
+            accounts[i] = before = account;
+        }
+        accounts[c.accounts] = treasury;
+        b.books = new Book[](c.instruments);
+        b.assets = new address[](c.instruments);
+        for (uint256 i; i < c.instruments; ++i) {
+            Book memory book = b.books[i];
+            book.instrumentId = data.instrument(i);
+            if (i != 0 && book.instrumentId <= b.books[i - 1].instrumentId) revert NotAscending(book.instrumentId);
+            Market memory market = _markets[book.instrumentId];
+            (book.listed, book.kind) = (market.listed, market.kind);
+            book.line = c.accounts + 1 + i;
+            if (market.kind == OrderLib.SPOT) book.asset = _assetIndex(b, market.synth);
+            else accounts[book.line] = clearing.accountOf(book.instrumentId);
         }
 
-        address[] memory accounts = new address[](b.lineCount);
-        for (uint256 i; i < accounts.length; ++i) {
-            accounts[i] = b.lines[i].account;
-        }
         uint256[] memory shares;
         (b.totalAssets, b.totalShares, shares) = vault.snapshot(accounts);
+        b.lines = new Line[](accounts.length);
         for (uint256 i; i < accounts.length; ++i) {
-            b.lines[i].funds = int256(Math.mulDiv(shares[i], b.totalAssets + 1, b.totalShares + 1e6));
+            b.lines[i].account = accounts[i];
+            if (shares[i] != 0) b.lines[i].funds = int256(Math.mulDiv(shares[i], b.totalAssets + 1, b.totalShares + 1e6));
         }
     }
 
-    function _checkOrder(OrderLib.Order calldata o, bytes calldata sig, bytes32 separator)
+    function _assetIndex(Batch memory b, address synth) private pure returns (uint256 index) {
+        while (index < b.assetCount && b.assets[index] != synth) ++index;
+        if (index == b.assetCount) b.assets[b.assetCount++] = synth;
+    }
+
+    function _openOrder(Batch memory b, bytes calldata data, uint256 place, Party memory party, bytes32 separator)
         private
         view
-        returns (bytes4)
+        returns (uint256 next)
     {
-        if (!_markets[o.instrumentId].listed) return UnknownInstrument.selector;
+        OrderLib.Order memory o = party.order;
+        BatchLib.Packed memory p = data.order(place, o);
+        if (p.account >= b.counts.accounts || p.instrument >= b.counts.instruments) revert MalformedBatch();
+        party.account = p.account;
+        party.line = b.lines[p.account];
+        party.book = b.books[p.instrument];
+        o.account = party.line.account;
+        o.instrumentId = party.book.instrumentId;
+        party.counter = _counter(o.account, o.nonce);
+        (party.reason, next) = _checkOrder(data, p.place, o, party.book, separator);
+    }
+
+    function _checkOrder(
+        bytes calldata data,
+        uint256 place,
+        OrderLib.Order memory o,
+        Book memory book,
+        bytes32 separator
+    ) private view returns (bytes4 reason, uint256 next) {
         bytes32 hash = OrderLib.digest(separator, OrderLib.hashOrder(o));
-        if (!OrderLib.isSignedBy(o.account, hash, sig)) return BadSignature.selector;
-        if (o.expiry != 0 && block.timestamp >= o.expiry + SETTLE_GRACE) return OrderExpired.selector;
-        if (isCancelled(o.account, o.nonce)) return OrderCancelled.selector;
-        return 0;
+        (reason, next) = _checkSignature(data, place, o, book.kind, hash);
+        if (!book.listed) reason = UnknownInstrument.selector;
+        if (reason != 0) return (reason, next);
+        if (o.expiry != 0 && block.timestamp >= o.expiry + SETTLE_GRACE) return (OrderExpired.selector, next);
+        if (isCancelled(o.account, o.nonce)) return (OrderCancelled.selector, next);
     }
 
-    /// @return reason zero when settled, else the selector of the error, and then nothing has changed
-    function _settle(Batch memory b, OrderLib.Order[] calldata orders, Fill calldata f)
-        private
-        returns (bytes4 reason)
-    {
-        if (f.maker >= orders.length || f.taker >= orders.length) return BadIndex.selector;
-        Checked memory mc = b.checked[f.maker];
-        Checked memory tc = b.checked[f.taker];
-        if (mc.reason != 0) return mc.reason;
-        if (tc.reason != 0) return tc.reason;
-        OrderLib.Order calldata maker = orders[f.maker];
-        OrderLib.Order calldata taker = orders[f.taker];
-        uint256 n;
-        (reason, n) = _checkFill(maker, taker, f);
-        if (reason != 0) return reason;
-
-        Market memory market = _markets[maker.instrumentId];
-        reason = market.kind == OrderLib.SPOT
-            ? _settleSpot(b, b.lines[mc.line], b.lines[tc.line], maker.side == OrderLib.BUY, market.synth, f, n)
-            : _settlePerp(b, b.lines[mc.line], b.lines[tc.line], maker, taker, market.imPpm, f);
-        if (reason != 0) return reason;
-
-        b.lines[TREASURY].net += int256(uint256(f.makerFee) + f.takerFee);
-        _addFilled(maker.account, maker.nonce, f.qty);
-        _addFilled(taker.account, taker.nonce, f.qty);
-    }
-
-    /// @dev All that can be said of a fill without looking at balances.
-    function _checkFill(OrderLib.Order calldata maker, OrderLib.Order calldata taker, Fill calldata f)
+    function _checkSignature(bytes calldata data, uint256 place, OrderLib.Order memory o, uint8 kind, bytes32 hash)
         private
         view
         returns (bytes4, uint256)
     {
-        if (maker.account == taker.account) return (SelfTrade.selector, 0);
-        if (maker.instrumentId != taker.instrumentId) return (InstrumentMismatch.selector, 0);
-        if (uint256(maker.side) + taker.side != 1) return (SameSide.selector, 0);
+        BatchLib.Signature memory sig = data.signature(place);
+        if (sig.next > data.length) revert MalformedBatch();
+        if (sig.v == 0) {
+            bool valid = OrderLib.isValidErc1271(o.account, hash, data[sig.from:sig.next]);
+            return (valid ? bytes4(0) : BadSignature.selector, sig.next);
+        }
+        address signer = OrderLib.recover(hash, sig.v, sig.r, sig.s);
+        if (signer == o.account) return (0, sig.next);
+        // A contract account first, then a session: a wallet's owner needs no session to sign for it.
+        if (OrderLib.isValidErc1271(o.account, hash, abi.encodePacked(sig.r, sig.s, sig.v))) return (0, sig.next);
+        return (signer == address(0) ? BadSignature.selector : _checkSession(o, signer, kind), sig.next);
+    }
+
+    /// @return reason zero when settled, else the selector of the error, and then nothing has changed
+    function _settle(Batch memory b, BatchLib.Fill memory f) private returns (bytes4 reason) {
+        if (f.maker >= b.parties.length || f.taker >= b.parties.length) return BadIndex.selector;
+        Party memory maker = b.parties[f.maker];
+        Party memory taker = b.parties[f.taker];
+        if (maker.reason != 0) return maker.reason;
+        if (taker.reason != 0) return taker.reason;
+        reason = _checkTerms(maker.order, taker.order);
+        if (reason != 0) return reason;
+        if (f.qty == 0) return ZeroQty.selector;
+
+        (uint64 makerFilled, bool makerGone) = _filledOf(maker.counter);
+        (uint64 takerFilled, bool takerGone) = _filledOf(taker.counter);
+        if (makerGone || takerGone) return NonceRecycled.selector;
+        if (uint256(makerFilled) + f.qty > maker.order.qty) return Overfill.selector;
+        if (uint256(takerFilled) + f.qty > taker.order.qty) return Overfill.selector;
+        uint256 n;
+        (reason, n) = _checkFees(maker.order, taker.order, f);
+        if (reason != 0) return reason;
+
+        reason = maker.book.kind == OrderLib.SPOT ? _settleSpot(b, maker, taker, f, n) : _settleDerivative(b, maker, taker, f);
+        if (reason != 0) return reason;
+
+        b.lines[b.counts.accounts].net += int256(uint256(f.makerFee) + f.takerFee);
+        _setFilled(maker.counter, makerFilled + f.qty);
+        _setFilled(taker.counter, takerFilled + f.qty);
+    }
+
+    /// @dev What two orders say against each other, whatever the quantity.
+    function _checkTerms(OrderLib.Order memory maker, OrderLib.Order memory taker) private pure returns (bytes4) {
+        if (maker.account == taker.account) return SelfTrade.selector;
+        if (maker.instrumentId != taker.instrumentId) return InstrumentMismatch.selector;
+        if (uint256(maker.side) + taker.side != 1) return SameSide.selector;
         // The signed flags pin who is who; else the operator could swap the roles and with them the price.
-        if (taker.tif & OrderLib.POST_ONLY != 0 || _isImmediate(maker.tif)) return (WrongRole.selector, 0);
+        if (taker.tif & OrderLib.POST_ONLY != 0 || _isImmediate(maker.tif)) return WrongRole.selector;
         bool crossing = maker.side == OrderLib.BUY
             ? maker.limitPrice >= taker.limitPrice
             : maker.limitPrice <= taker.limitPrice;
-        if (!crossing) return (NotCrossing.selector, 0);
-        if (f.qty == 0) return (ZeroQty.selector, 0);
-        if (uint256(filled(maker.account, maker.nonce)) + f.qty > maker.qty) return (Overfill.selector, 0);
-        if (uint256(filled(taker.account, taker.nonce)) + f.qty > taker.qty) return (Overfill.selector, 0);
+        return crossing ? bytes4(0) : NotCrossing.selector;
+    }
+
+    function _isImmediate(uint8 tif) private pure returns (bool) {
+        uint8 kind = tif & OrderLib.TIF_MASK;
+        return kind == OrderLib.IOC || kind == OrderLib.FOK || tif & OrderLib.MARKET != 0;
+    }
+
+    function _checkFees(OrderLib.Order memory maker, OrderLib.Order memory taker, BatchLib.Fill memory f)
+        private
+        pure
+        returns (bytes4, uint256)
+    {
         (uint256 n, bool exact) = OrderLib.notional(maker.limitPrice, f.qty);
-        if (!exact) return (InexactNotional.selector, 0);
-        if (f.makerFee > OrderLib.maxFee(maker.maxFeeBps, n)) return (FeeAboveBound.selector, 0);
-        if (f.takerFee > OrderLib.maxFee(taker.maxFeeBps, n)) return (FeeAboveBound.selector, 0);
+        if (!exact) return (InexactNotional.selector, n);
+        if (f.makerFee > OrderLib.maxFee(maker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
+        if (f.takerFee > OrderLib.maxFee(taker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
         return (0, n);
     }
 
-    function _settleSpot(
-        Batch memory b,
-        Line memory maker,
-        Line memory taker,
-        bool makerBuys,
-        address synth,
-        Fill calldata f,
-        uint256 n
-    ) private returns (bytes4) {
+    function _settleSpot(Batch memory b, Party memory maker, Party memory taker, BatchLib.Fill memory f, uint256 n)
+        private
+        view
+        returns (bytes4)
+    {
+        bool makerBuys = maker.order.side == OrderLib.BUY;
         int256 makerDelta = (makerBuys ? -int256(n) : int256(n)) - int256(uint256(f.makerFee));
         int256 takerDelta = (makerBuys ? int256(n) : -int256(n)) - int256(uint256(f.takerFee));
-        if (maker.funds + maker.net + makerDelta < 0) return InsufficientFunds.selector;
-        if (taker.funds + taker.net + takerDelta < 0) return InsufficientFunds.selector;
-        AssetLine memory seller = _assetLineOf(b, synth, makerBuys ? taker.account : maker.account);
-        AssetLine memory buyer = _assetLineOf(b, synth, makerBuys ? maker.account : taker.account);
-        int256 qty = int256(uint256(f.qty));
-        if (seller.funds + seller.net < qty) return InsufficientAsset.selector;
-        seller.net -= qty;
-        buyer.net += qty;
-        maker.net += makerDelta;
-        taker.net += takerDelta;
+        if (maker.line.funds + maker.line.net + makerDelta < 0) return InsufficientFunds.selector;
+        if (taker.line.funds + taker.line.net + takerDelta < 0) return InsufficientFunds.selector;
+        if (!_moveAsset(b, maker.book.asset, makerBuys ? taker : maker, makerBuys ? maker : taker, f.qty)) {
+            return InsufficientAsset.selector;
+        }
+        maker.line.net += makerDelta;
+        taker.line.net += takerDelta;
         return 0;
     }
 
+    /// @return done false when the seller has too little; then nothing has changed
+    function _moveAsset(Batch memory b, uint256 asset, Party memory seller, Party memory buyer, uint64 qty)
+        private
+        view
+        returns (bool done)
+    {
+        uint256 first = asset * b.counts.accounts;
+        uint256 from = first + seller.account;
+        if (b.held[from] == UNKNOWN) b.held[from] = int256(vault.assetOf(seller.line.account, b.assets[asset]));
+        if (b.held[from] + b.net[from] < int256(uint256(qty))) return false;
+        b.net[from] -= int256(uint256(qty));
+        b.net[first + buyer.account] += int256(uint256(qty));
+        return true;
+    }
+
     /// @dev Clearing checks and moves both positions or reverts; then the reason is the selector of its error.
-    function _settlePerp(
-        Batch memory b,
-        Line memory maker,
-        Line memory taker,
-        OrderLib.Order calldata mo,
-        OrderLib.Order calldata to,
-        uint32 imPpm,
-        Fill calldata f
-    ) private returns (bytes4) {
-        Line memory house = b.lines[CLEARING];
-        IClearing.Leg memory makerLeg = _leg(maker, mo, f.makerFee);
-        IClearing.Leg memory takerLeg = _leg(taker, to, f.takerFee);
-        IClearing.Trade memory trade = IClearing.Trade(mo.instrumentId, imPpm, mo.limitPrice, f.qty);
-        try clearing.fill(trade, house.funds + house.net, makerLeg, takerLeg) returns (int256 makerDelta, int256 takerDelta) {
-            maker.net += makerDelta - int256(uint256(f.makerFee));
-            taker.net += takerDelta - int256(uint256(f.takerFee));
+    function _settleDerivative(Batch memory b, Party memory maker, Party memory taker, BatchLib.Fill memory f)
+        private
+        returns (bytes4)
+    {
+        Line memory house = b.lines[maker.book.line];
+        IClearing.Fill memory fill = IClearing.Fill({
+            instrumentId: maker.book.instrumentId,
+            price: maker.order.limitPrice,
+            qty: f.qty,
+            makerBuys: maker.order.side == OrderLib.BUY,
+            makerFloor: f.flags & BatchLib.MAKER_FLOOR != 0,
+            takerFloor: f.flags & BatchLib.TAKER_FLOOR != 0,
+            makerReduceOnly: maker.order.tif & OrderLib.REDUCE_ONLY != 0,
+            takerReduceOnly: taker.order.tif & OrderLib.REDUCE_ONLY != 0,
+            maker: maker.line.account,
+            taker: taker.line.account,
+            makerAvailable: maker.line.funds + maker.line.net - int256(uint256(f.makerFee)),
+            takerAvailable: taker.line.funds + taker.line.net - int256(uint256(f.takerFee)),
+            houseAvailable: house.funds + house.net
+        });
+        try clearing.fill(fill) returns (int256 makerDelta, int256 takerDelta) {
+            maker.line.net += makerDelta - int256(uint256(f.makerFee));
+            taker.line.net += takerDelta - int256(uint256(f.takerFee));
             house.net -= makerDelta + takerDelta;
             return 0;
         } catch (bytes memory failure) {
             bytes4 reason = bytes4(failure);
+            if (reason == 0) return ClearingFailed.selector;
             return reason == IClearing.MarginNotCovered.selector ? InsufficientFunds.selector : reason;
         }
     }
 
-    function _leg(Line memory line, OrderLib.Order calldata o, uint64 fee) private pure returns (IClearing.Leg memory) {
-        return IClearing.Leg({
-            account: line.account,
-            buy: o.side == OrderLib.BUY,
-            reduceOnly: o.tif & OrderLib.REDUCE_ONLY != 0,
-            available: line.funds + line.net - int256(uint256(fee))
-        });
-    }
+    // ---- what a batch comes to
 
-    /// @dev Everyone's shares are rounded down, and the clearing account takes the rest: the sum is zero by
-    /// construction, positions stay covered, and while 1 uUSDC = 1e6 shares there is no rest.
+    /// @dev Traders' shares are rounded against them and clearing accounts' for them, so that positions stay covered; the
+    /// treasury takes the rest, which is nothing while 1 uUSDC = 1e6 shares.
     function _applyLines(Batch memory b) private {
-        address[] memory accounts = new address[](b.lineCount);
-        int256[] memory deltas = new int256[](b.lineCount);
+        uint256 treasuryLine = b.counts.accounts;
+        address[] memory accounts = new address[](b.lines.length);
+        int256[] memory deltas = new int256[](b.lines.length);
         int256 rest;
         uint256 count;
-        for (uint256 i; i < b.lineCount; ++i) {
+        for (uint256 i; i < b.lines.length; ++i) {
             int256 net = b.lines[i].net;
-            if (i == CLEARING || net == 0) continue;
-            uint256 size = uint256(net < 0 ? -net : net);
-            Math.Rounding rounding = net < 0 ? Math.Rounding.Ceil : Math.Rounding.Floor;
-            int256 shares = int256(Math.mulDiv(size, b.totalShares + 1e6, b.totalAssets + 1, rounding));
-            accounts[count] = b.lines[i].account;
-            deltas[count] = net < 0 ? -shares : shares;
-            rest -= deltas[count];
+            if (i == treasuryLine || net == 0) continue;
+            int256 delta = _toShares(b, net, i > treasuryLine);
+            (accounts[count], deltas[count]) = (b.lines[i].account, delta);
+            rest -= delta;
             ++count;
         }
         if (rest != 0) {
-            // Before there is a clearing account the dust of accrued shares belongs to the treasury.
-            accounts[count] = b.lines[CLEARING].account == address(0) ? treasury : b.lines[CLEARING].account;
-            deltas[count] = rest;
-            ++count;
+            // A treasury without a share cannot pay the dust: then the last clearing account, always the last line, does.
+            bool treasuryPays = rest > 0 || vault.sharesOf(treasury) >= uint256(-rest);
+            if (treasuryPays) (accounts[count], deltas[count++]) = (treasury, rest);
+            else deltas[count - 1] += rest;
         }
         _shorten(accounts, deltas, count);
-        if (count != 0) vault.applyDeltas(accounts, deltas);
+        // Also when nothing moves: it is the sign of life that keeps instant exits shut.
+        vault.applyDeltas(accounts, deltas);
 
-        for (uint256 i; i < b.assetLineCount; ++i) {
-            if (b.assetLines[i].net != 0) _applyAsset(b, i);
+        for (uint256 i; i < b.assetCount; ++i) {
+            _applyAsset(b, i);
         }
     }
 
-    /// @dev Gathers the lines of one synth, from `from` on, and marks them as done.
-    function _applyAsset(Batch memory b, uint256 from) private {
-        address asset = b.assetLines[from].asset;
-        address[] memory accounts = new address[](b.assetLineCount - from);
-        int256[] memory deltas = new int256[](b.assetLineCount - from);
+    /// @dev Rounds down (toward minus infinity), or up when `up`.
+    function _toShares(Batch memory b, int256 net, bool up) private pure returns (int256) {
+        Math.Rounding rounding = up == net > 0 ? Math.Rounding.Ceil : Math.Rounding.Floor;
+        uint256 size = uint256(net < 0 ? -net : net);
+        int256 shares = int256(Math.mulDiv(size, b.totalShares + 1e6, b.totalAssets + 1, rounding));
+        return net < 0 ? -shares : shares;
+    }
+
+    function _applyAsset(Batch memory b, uint256 asset) private {
+        uint256 total = b.counts.accounts;
+        address[] memory accounts = new address[](total);
+        int256[] memory deltas = new int256[](total);
         uint256 count;
-        for (uint256 i = from; i < b.assetLineCount; ++i) {
-            AssetLine memory line = b.assetLines[i];
-            if (line.asset != asset || line.net == 0) continue;
-            accounts[count] = line.account;
-            deltas[count] = line.net;
-            line.net = 0;
+        for (uint256 i; i < total; ++i) {
+            int256 net = b.net[asset * total + i];
+            if (net == 0) continue;
+            (accounts[count], deltas[count]) = (b.lines[i].account, net);
             ++count;
         }
+        if (count == 0) return;
         _shorten(accounts, deltas, count);
-        vault.applyAssetDeltas(asset, accounts, deltas);
+        vault.applyAssetDeltas(b.assets[asset], accounts, deltas);
     }
 
     function _shorten(address[] memory accounts, int256[] memory deltas, uint256 count) private pure {
@@ -390,82 +435,47 @@ contract Settlement is ISettlement, AccessControl {
         }
     }
 
-    // ---- the lines of a batch are found through transient storage: key -> index + 1
+    // ---- net lines
 
-    function _lineOf(Batch memory b, address account) private returns (uint256 index) {
-        bytes32 key = bytes32(uint256(uint160(account)));
-        index = _load(key);
-        if (index != 0) return index - 1;
-        index = b.lineCount++;
-        b.lines[index].account = account;
-        _store(key, index + 1);
-    }
-
-    function _assetLineOf(Batch memory b, address asset, address account) private returns (AssetLine memory line) {
-        bytes32 key = _assetKey(asset, account);
-        uint256 index = _load(key);
-        if (index != 0) return b.assetLines[index - 1];
-        index = b.assetLineCount++;
-        line = b.assetLines[index];
-        line.asset = asset;
-        line.account = account;
-        line.funds = int256(vault.assetOf(account, asset));
-        _store(key, index + 1);
-    }
-
-    /// @dev Empties the index, since a caller may settle two batches in one transaction.
-    function _close(Batch memory b) private {
-        for (uint256 i; i < b.lineCount; ++i) {
-            _store(bytes32(uint256(uint160(b.lines[i].account))), 0);
+    function settleNet(uint64 batchId, bytes32 prevHash, address asset, bytes32 root, bytes calldata data)
+        external
+        onlyRole(OPERATOR_ROLE)
+    {
+        bytes32 newHead = _advance(batchId, prevHash);
+        if (data.length % NET_LINE != 0) revert MalformedBatch();
+        uint256 count = data.length / NET_LINE;
+        address[] memory accounts = new address[](count);
+        int256[] memory shares = new int256[](count);
+        int256[] memory assets = new int256[](count);
+        OrderLib.NetReceipt memory receipt;
+        (receipt.batchId, receipt.asset, receipt.root) = (batchId, asset, root);
+        for (uint256 i; i < count; ++i) {
+            _readLine(receipt, data[i * NET_LINE:(i + 1) * NET_LINE]);
+            (accounts[i], shares[i], assets[i]) = (receipt.account, receipt.shareDelta, receipt.assetDelta);
+            if (receipt.minNonce != 0) _raiseFloorNow(receipt.account, receipt.minNonce);
         }
-        for (uint256 i; i < b.assetLineCount; ++i) {
-            _store(_assetKey(b.assetLines[i].asset, b.assetLines[i].account), 0);
-        }
+        vault.applyDeltas(accounts, shares);
+        if (asset != address(0)) vault.applyAssetDeltas(asset, accounts, assets);
+        emit NetSettled(batchId, newHead, asset, root, count);
     }
 
-    function _assetKey(address asset, address account) private pure returns (bytes32) {
-        return keccak256(abi.encode(asset, account));
-    }
-
-    function _load(bytes32 key) private view returns (uint256 value) {
-        assembly ("memory-safe") {
-            value := tload(key)
-        }
-    }
-
-    function _store(bytes32 key, uint256 value) private {
-        assembly ("memory-safe") {
-            tstore(key, value)
-        }
-    }
-
-    // ---- orders
-
-    function filled(address account, uint64 nonce) public view returns (uint64) {
-        return uint64(_filled[account][nonce >> 2] >> _lane(nonce));
-    }
-
-    /// @dev No overflow into the next lane: the sum is at most the order's qty, a uint64.
-    function _addFilled(address account, uint64 nonce, uint64 qty) private {
-        _filled[account][nonce >> 2] += uint256(qty) << _lane(nonce);
-    }
-
-    function _lane(uint64 nonce) private pure returns (uint256) {
-        return uint256(nonce & 3) << 6;
-    }
-
-    function isCancelled(address account, uint64 nonce) public view returns (bool) {
-        Cancels memory c = _cancels[account];
-        uint64 floor = c.nextFloorAt <= block.timestamp ? c.nextFloor : c.floor;
-        if (nonce < floor) return true;
-        if (!c.anyNonce) return false;
-        uint256 effectiveAt = _cancelledAt[account][nonce];
-        return effectiveAt != 0 && effectiveAt <= block.timestamp;
-    }
-
-    function _isImmediate(uint8 tif) private pure returns (bool) {
-        uint8 kind = tif & OrderLib.TIF_MASK;
-        return kind == OrderLib.IOC || kind == OrderLib.FOK || tif & OrderLib.MARKET != 0;
+    /// @dev Reads a line and checks that its account signed it.
+    function _readLine(OrderLib.NetReceipt memory receipt, bytes calldata line) private view {
+        address account = address(bytes20(line[0:20]));
+        receipt.account = account;
+        receipt.shareDelta = int128(uint128(bytes16(line[20:36])));
+        receipt.assetDelta = int128(uint128(bytes16(line[36:52])));
+        receipt.minNonce = uint64(bytes8(line[52:60]));
+        if (receipt.asset == address(0) && receipt.assetDelta != 0) revert MalformedBatch();
+        bool isGift = receipt.shareDelta >= 0 && receipt.assetDelta >= 0 && receipt.minNonce == 0;
+        if (isGift && account == treasury) return;
+        bytes32 structHash = keccak256(abi.encode(OrderLib.NET_RECEIPT_TYPEHASH, receipt));
+        bytes32 hash = OrderLib.digest(DOMAIN_SEPARATOR(), structHash);
+        (bytes32 r, bytes32 s) = (bytes32(line[60:92]), bytes32(line[92:124]));
+        uint8 v = uint8(27 + (uint256(s) >> 255));
+        s = s << 1 >> 1;
+        if (OrderLib.recover(hash, v, r, s) == account) return;
+        if (!OrderLib.isValidErc1271(account, hash, abi.encodePacked(r, s, v))) revert BadReceipt(account);
     }
 
     // ---- views
@@ -480,10 +490,5 @@ contract Settlement is ISettlement, AccessControl {
 
     function hashOrder(OrderLib.Order calldata order) external view returns (bytes32) {
         return OrderLib.digest(DOMAIN_SEPARATOR(), OrderLib.hashOrder(order));
-    }
-
-    // solhint-disable-next-line func-name-mixedcase
-    function DOMAIN_SEPARATOR() public view returns (bytes32) {
-        return OrderLib.domainSeparator(block.chainid, address(this));
     }
 }

@@ -27,11 +27,13 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
     /// @dev Shares that nobody owns. With them a first depositor who inflates the price loses more than his victim.
     uint256 private constant VIRTUAL_SHARES = 1e6;
     uint256 private constant VIRTUAL_ASSETS = 1;
-    /// @dev Key of the share exit beside the exits of synths.
-    address private constant SHARES = address(0);
+    /// @dev How much of all assets `accrue` may add or write off in a day.
+    uint256 private constant ACCRUAL_PPM_PER_DAY = 10_000;
 
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     uint40 public immutable exitDelay;
+    /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
+    uint40 public immutable heartbeatTimeout;
     /// @custom:oz-upgrades-unsafe-allow state-variable-immutable
     bool public immutable cxptRedeemable;
 
@@ -45,7 +47,11 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
     struct VaultStorage {
         IERC20 usdc;
         ICXPT cxpt;
+        // In one slot: a batch reads who it is and notes when it came.
         address settlement;
+        uint40 lastBatchAt;
+        uint40 accrualDay;
+        uint256 accruedToday;
         // Tracked, never balanceOf: a donation must not move the price.
         uint256 totalAssets;
         uint256 totalShares;
@@ -61,15 +67,18 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
     bytes32 private constant STORAGE = 0x3d96cbc848eca65fe5d32121d81d5a882fa57cb1acc9d98d7ef0aff11240d500;
 
     /// @custom:oz-upgrades-unsafe-allow constructor
-    constructor(uint40 exitDelay_, bool cxptRedeemable_) {
+    constructor(uint40 exitDelay_, uint40 heartbeatTimeout_, bool cxptRedeemable_) {
         exitDelay = exitDelay_;
+        heartbeatTimeout = heartbeatTimeout_;
         cxptRedeemable = cxptRedeemable_;
         _disableInitializers();
     }
 
     function initialize(address usdc_, address admin) external initializer {
         if (usdc_ == address(0) || admin == address(0)) revert ZeroAddress();
-        _storage().usdc = IERC20(usdc_);
+        VaultStorage storage s = _storage();
+        s.usdc = IERC20(usdc_);
+        s.lastBatchAt = uint40(block.timestamp);
         _grantRole(DEFAULT_ADMIN_ROLE, admin);
     }
 
@@ -96,26 +105,37 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
         emit Deposit(msg.sender, token, amount, shares);
     }
 
-    function accrue(uint256 amount) external onlyRole(RESERVE_ROLE) {
+    function accrue(int256 amount) external onlyRole(RESERVE_ROLE) {
         VaultStorage storage s = _storage();
-        s.usdc.safeTransferFrom(msg.sender, address(this), amount);
-        s.totalAssets += amount;
+        uint256 size = uint256(amount < 0 ? -amount : amount);
+        uint40 day = uint40(block.timestamp / 1 days);
+        if (s.accrualDay != day) (s.accrualDay, s.accruedToday) = (day, 0);
+        s.accruedToday += size;
+        if (s.accruedToday > s.totalAssets * ACCRUAL_PPM_PER_DAY / 1e6) revert AccrualLimit(s.accruedToday);
+        if (amount >= 0) {
+            s.usdc.safeTransferFrom(msg.sender, address(this), size);
+            s.totalAssets += size;
+        } else {
+            // Only what is gone can be written off, so that nobody gains by a loss of others.
+            uint256 held = s.usdc.balanceOf(address(this));
+            uint256 owed = s.totalAssets + s.cxptReserve;
+            if (owed < held + size) revert NothingIsMissing(owed < held ? 0 : owed - held);
+            s.totalAssets -= size;
+        }
         emit Accrued(amount);
     }
 
     // ---- out; nothing below may ever be pausable
 
-    function withdraw(uint256 shares, bool asCxpt) external {
+    function withdraw(address token, uint256 amount, bool asCxpt) external {
         VaultStorage storage s = _storage();
-        if (!_passExit(s, SHARES, shares, asCxpt)) return;
-        uint256 assets = _toAssets(s, shares.min(s.shares[msg.sender]));
-        _pay(s, msg.sender, assets, asCxpt, 0);
-    }
-
-    function withdrawSynth(address token, uint256 amount) external {
-        VaultStorage storage s = _storage();
-        if (!s.listed[token]) revert UnknownToken(token);
-        if (!_passExit(s, token, amount, false)) return;
+        bool ofShares = token == address(s.usdc);
+        if (!ofShares && (asCxpt || !s.listed[token])) revert UnknownToken(token);
+        if (!_passExit(s, token, amount, asCxpt)) return;
+        if (ofShares) {
+            _pay(s, msg.sender, _toAssets(s, amount.min(s.shares[msg.sender])), asCxpt, 0);
+            return;
+        }
         uint256 paid = amount.min(s.assets[token][msg.sender]);
         if (paid == 0) revert NothingToExit();
         s.assets[token][msg.sender] -= paid;
@@ -150,8 +170,9 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
         onlyRole(SETTLER_ROLE)
         whenNotPaused
     {
-        mapping(address => uint256) storage shares = _storage().shares;
-        address short = _apply(shares, accounts, shareDeltas);
+        VaultStorage storage s = _storage();
+        if (msg.sender == s.settlement) s.lastBatchAt = uint40(block.timestamp);
+        address short = _apply(s.shares, accounts, shareDeltas);
         if (short != address(0)) revert InsufficientShares(short);
     }
 
@@ -177,7 +198,7 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
         emit CxptSet(cxpt_);
     }
 
-    /// @dev Only names the domain of withdrawals; the power to move balances is SETTLER_ROLE.
+    /// @dev Names the domain of withdrawals and whose batches are the sign of life; the power to move balances is SETTLER_ROLE.
     function setSettlement(address settlement_) external onlyRole(DEFAULT_ADMIN_ROLE) {
         if (settlement_ == address(0)) revert ZeroAddress();
         _storage().settlement = settlement_;
@@ -214,6 +235,15 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
 
     function settlement() external view returns (address) {
         return _storage().settlement;
+    }
+
+    function lastBatchAt() external view returns (uint40) {
+        return _storage().lastBatchAt;
+    }
+
+    /// @notice Whether exits are paid at once, because no batch has come for `heartbeatTimeout`.
+    function isAbandoned() external view returns (bool) {
+        return _isAbandoned(_storage());
     }
 
     function totalAssets() external view returns (uint256) {
@@ -304,9 +334,17 @@ contract Vault is IVault, UUPSUpgradeable, AccessControlUpgradeable, PausableUpg
         s.shares[account] += shares;
     }
 
+    function _isAbandoned(VaultStorage storage s) private view returns (bool) {
+        return block.timestamp >= s.lastBatchAt + heartbeatTimeout;
+    }
+
     /// @dev Queues and returns false, or clears the queue and returns true.
     function _passExit(VaultStorage storage s, address token, uint256 amount, bool asCxpt) private returns (bool) {
         Exit memory e = s.exits[msg.sender][token];
+        if (amount != 0 && _isAbandoned(s)) {
+            delete s.exits[msg.sender][token];
+            return true;
+        }
         if (amount != 0 && e.amount == amount && e.asCxpt == asCxpt) {
             if (block.timestamp < e.readyAt) revert ExitPending(e.readyAt);
             delete s.exits[msg.sender][token];

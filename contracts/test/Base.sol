@@ -82,6 +82,7 @@ abstract contract MiniTest {
 /// @dev The whole system, deployed as the README says, with a few funded traders.
 abstract contract Fixture is MiniTest {
     uint40 internal constant EXIT_DELAY = 1 hours;
+    uint40 internal constant HEARTBEAT = 1 days;
     uint40 internal constant CANCEL_DELAY = 10 minutes;
     uint64 internal constant BTC = 1e8;
     uint64 internal constant USD = 1e6;
@@ -119,27 +120,28 @@ abstract contract Fixture is MiniTest {
         vm.warp(START);
         usdc = new MockUSDC();
         sbtc = new SynthERC20("Synthetic BTC", "sBTC", admin);
-        address implementation = address(new Vault(EXIT_DELAY, true));
+        address implementation = address(new Vault(EXIT_DELAY, HEARTBEAT, true));
         vault = Vault(
             address(new ERC1967Proxy(implementation, abi.encodeCall(Vault.initialize, (address(usdc), admin))))
         );
         cxpt = new CXPT(address(vault), admin);
         settlement = new Settlement(address(vault), treasury, admin, CANCEL_DELAY);
-        clearing = new Clearing(address(settlement));
+        clearing = new Clearing(address(settlement), address(vault), admin);
 
         vault.setCxpt(address(cxpt));
         vault.setSettlement(address(settlement));
         vault.listAsset(address(sbtc));
         vault.grantRole(vault.SETTLER_ROLE(), address(settlement));
+        vault.grantRole(vault.SETTLER_ROLE(), address(clearing));
         vault.grantRole(vault.OPERATOR_ROLE(), admin);
         vault.grantRole(vault.RESERVE_ROLE(), admin);
         vault.grantRole(vault.PAUSER_ROLE(), admin);
         vault.grantRole(vault.UPGRADER_ROLE(), admin);
         settlement.setClearing(address(clearing));
         settlement.grantRole(settlement.OPERATOR_ROLE(), admin);
-        spot = settlement.listInstrument(instrument(0, "BTC-USDC"), address(sbtc), 0);
-        perp = settlement.listInstrument(instrument(1, "BTC-PERP"), address(0), 1_000_000);
-        perp10x = settlement.listInstrument(instrument(1, "BTC-PERP-10X"), address(0), 100_000);
+        spot = settlement.listInstrument(instrument(0, "BTC-USDC"), address(sbtc), noTerms());
+        perp = settlement.listInstrument(instrument(1, "BTC-PERP"), address(0), terms(1_000_000));
+        perp10x = settlement.listInstrument(instrument(1, "BTC-PERP-10X"), address(0), terms(100_000));
 
         keyOf[alice] = ALICE_KEY;
         keyOf[bob] = BOB_KEY;
@@ -164,8 +166,29 @@ abstract contract Fixture is MiniTest {
         vm.stopPrank();
     }
 
+    function clearingFunds(bytes32 id) internal view returns (uint256) {
+        return vault.usdcOf(clearing.accountOf(id));
+    }
+
+    /// @dev Of all instruments that the fixture lists.
     function clearingFunds() internal view returns (uint256) {
-        return vault.usdcOf(address(clearing));
+        return clearingFunds(perp) + clearingFunds(perp10x);
+    }
+
+    // ---- instruments
+
+    function noTerms() internal pure returns (IClearing.Terms memory t) {}
+
+    function terms(uint32 imPpm) internal pure returns (IClearing.Terms memory) {
+        return IClearing.Terms({
+            imPpm: imPpm,
+            mmPpm: 50_000,
+            liquidationFeePpm: 10_000,
+            bandPpm: 50_000,
+            markMovePpm: 200_000,
+            fundingPpm: 40_000,
+            cap: 0
+        });
     }
 
     // ---- orders
@@ -193,6 +216,16 @@ abstract contract Fixture is MiniTest {
 
     // ---- batches
 
+    /// @dev What a test says of a fill.
+    struct Fill {
+        uint16 maker;
+        uint16 taker;
+        uint64 qty;
+        uint64 makerFee;
+        uint64 takerFee;
+        uint8 flags;
+    }
+
     /// @dev Two orders of which the first is the maker's, and a fill of them without fees.
     function pair(OrderLib.Order memory maker, OrderLib.Order memory taker)
         internal
@@ -204,13 +237,9 @@ abstract contract Fixture is MiniTest {
         orders[1] = taker;
     }
 
-    function fillOf(uint64 qty, uint64 makerFee, uint64 takerFee)
-        internal
-        pure
-        returns (ISettlement.Fill[] memory fills)
-    {
-        fills = new ISettlement.Fill[](1);
-        fills[0] = ISettlement.Fill(0, 1, qty, makerFee, takerFee);
+    function fillOf(uint64 qty, uint64 makerFee, uint64 takerFee) internal pure returns (Fill[] memory fills) {
+        fills = new Fill[](1);
+        fills[0] = Fill(0, 1, qty, makerFee, takerFee, 0);
     }
 
     function signAll(OrderLib.Order[] memory orders) internal view returns (bytes[] memory signatures) {
@@ -220,18 +249,22 @@ abstract contract Fixture is MiniTest {
         }
     }
 
-    function settle(OrderLib.Order[] memory orders, ISettlement.Fill[] memory fills) internal returns (Result memory) {
+    function settle(OrderLib.Order[] memory orders, Fill[] memory fills) internal returns (Result memory) {
         return settle(orders, signAll(orders), fills);
     }
 
-    function settle(OrderLib.Order[] memory orders, bytes[] memory signatures, ISettlement.Fill[] memory fills)
+    function settle(OrderLib.Order[] memory orders, bytes[] memory signatures, Fill[] memory fills)
         internal
-        returns (Result memory result)
+        returns (Result memory)
     {
+        return settleData(packed(orders, signatures, fills));
+    }
+
+    function settleData(bytes memory data) internal returns (Result memory result) {
         uint64 batchId = settlement.lastBatchId() + 1;
         bytes32 head = settlement.head();
         vm.recordLogs();
-        settlement.settleBatch(batchId, head, orders, signatures, fills);
+        settlement.settleBatch(batchId, head, data);
         Vm.Log[] memory logs = vm.getRecordedLogs();
         for (uint256 i; i < logs.length; ++i) {
             if (logs[i].topics[0] == ISettlement.FillSkipped.selector) {
@@ -240,6 +273,76 @@ abstract contract Fixture is MiniTest {
                 (result.head, result.settled, result.skipped) = abi.decode(logs[i].data, (bytes32, uint256, uint256));
             }
         }
+    }
+
+    /// @dev As {BatchLib} says: every order names its own instrument, accounts are sorted and named once.
+    function packed(OrderLib.Order[] memory orders, bytes[] memory signatures, Fill[] memory fills)
+        internal
+        pure
+        returns (bytes memory data)
+    {
+        uint256[] memory accounts = new uint256[](orders.length);
+        uint256[] memory ids = new uint256[](orders.length);
+        for (uint256 i; i < orders.length; ++i) {
+            (accounts[i], ids[i]) = (uint160(orders[i].account), uint256(orders[i].instrumentId));
+        }
+        (accounts, ids) = (sorted(accounts), sorted(ids));
+        data = abi.encodePacked(uint16(ids.length), uint16(accounts.length), uint16(orders.length), uint16(fills.length), ids);
+        for (uint256 i; i < accounts.length; ++i) {
+            data = abi.encodePacked(data, uint160(accounts[i]));
+        }
+        for (uint256 i; i < orders.length; ++i) {
+            uint16 account = placeOf(accounts, uint160(orders[i].account));
+            uint8 id = uint8(placeOf(ids, uint256(orders[i].instrumentId)));
+            data = abi.encodePacked(data, packedOrder(orders[i], account, id), packedSignature(signatures[i]));
+        }
+        for (uint256 i; i < fills.length; ++i) {
+            Fill memory f = fills[i];
+            data = abi.encodePacked(data, f.maker, f.taker, f.qty, f.makerFee, f.takerFee, f.flags);
+        }
+    }
+
+    function packedOrder(OrderLib.Order memory o, uint16 account, uint8 id) private pure returns (bytes memory) {
+        bytes memory first = abi.encodePacked(account, id, o.side, o.tif, o.subaccount, o.qty);
+        return abi.encodePacked(first, o.limitPrice, o.expiry, o.nonce, o.maxFeeBps);
+    }
+
+    function packedSignature(bytes memory sig) internal pure returns (bytes memory) {
+        if (sig.length == 65 && (sig[64] == 0x1b || sig[64] == 0x1c)) {
+            bytes32 r;
+            bytes32 s;
+            assembly ("memory-safe") {
+                r := mload(add(sig, 32))
+                s := mload(add(sig, 64))
+            }
+            if (uint256(s) >> 255 == 0) {
+                if (sig[64] == 0x1c) s |= bytes32(uint256(1) << 255);
+                return abi.encodePacked(uint8(0), r, s);
+            }
+        }
+        return abi.encodePacked(uint8(1), uint16(sig.length), sig);
+    }
+
+    /// @return distinct the values in ascending order, each once
+    function sorted(uint256[] memory values) private pure returns (uint256[] memory distinct) {
+        distinct = new uint256[](values.length);
+        uint256 count;
+        for (uint256 i; i < values.length; ++i) {
+            uint256 at;
+            while (at < count && distinct[at] < values[i]) ++at;
+            if (at < count && distinct[at] == values[i]) continue;
+            for (uint256 j = count++; j > at; --j) {
+                distinct[j] = distinct[j - 1];
+            }
+            distinct[at] = values[i];
+        }
+        assembly ("memory-safe") {
+            mstore(distinct, count)
+        }
+    }
+
+    function placeOf(uint256[] memory values, uint256 value) private pure returns (uint16 place) {
+        while (values[place] != value) ++place;
     }
 
     /// @dev One fill without fees between fresh orders of exactly its size.
@@ -275,6 +378,6 @@ abstract contract Fixture is MiniTest {
         IClearing.Position memory p = position(account, id);
         eqInt(p.size, size, "size");
         eqInt(p.cost, cost, "cost");
-        eq(uint256(p.margin), margin, "margin");
+        eqInt(p.margin, int256(margin), "margin");
     }
 }

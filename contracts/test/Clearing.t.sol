@@ -21,7 +21,7 @@ contract ClearingTest is Fixture {
         IClearing.Position memory c = position(carol, id);
         eqInt(int256(a.size) + b.size + c.size, 0, "sizes");
         int256 cost = int256(a.cost) + b.cost + c.cost;
-        int256 margin = int256(uint256(a.margin) + b.margin + c.margin);
+        int256 margin = int256(a.margin) + b.margin + c.margin;
         eqInt(int256(clearingFunds()), margin - cost, "clearing");
     }
 
@@ -41,7 +41,7 @@ contract ClearingTest is Fixture {
     }
 
     function test_marginRoundsUp() public {
-        bytes32 third = settlement.listInstrument(instrument(1, "THIRD"), address(0), 333_333);
+        bytes32 third = settlement.listInstrument(instrument(1, "THIRD"), address(0), terms(333_333));
         wasSettled(trade(third, alice, true, bob, BTC, 1, 1));
         hasPosition(alice, third, 1e8, 1, 1);
         wasSettled(trade(third, alice, true, bob, BTC, 10, 2));
@@ -178,9 +178,9 @@ contract ClearingTest is Fixture {
         orders[1] = order(bob, perp, 1, BTC, 60_000 * USD, 1);
         orders[2] = order(bob, perp, 0, BTC, 61_000 * USD, 2);
         orders[3] = order(alice, perp, 1, BTC, 61_000 * USD, 2);
-        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
-        fills[0] = ISettlement.Fill(0, 1, BTC, 0, 0);
-        fills[1] = ISettlement.Fill(2, 3, BTC, 0, 0);
+        Fill[] memory fills = new Fill[](2);
+        fills[0] = Fill(0, 1, BTC, 0, 0, 0);
+        fills[1] = Fill(2, 3, BTC, 0, 0, 0);
         eq(settle(orders, fills).settled, 2, "margins of the first pay the second");
         eq(vault.usdcOf(alice), 501_000 * USD, "alice");
         eq(vault.usdcOf(bob), 499_000 * USD, "bob");
@@ -188,9 +188,12 @@ contract ClearingTest is Fixture {
     }
 
     function test_onlySettlement() public {
-        IClearing.Leg memory leg = IClearing.Leg(alice, true, false, 0);
+        IClearing.Fill memory f;
+        f.instrumentId = perp;
         vm.expectRevert(IClearing.OnlySettlement.selector);
-        clearing.fill(IClearing.Trade(perp, 1e6, 1, 1), 0, leg, leg);
+        clearing.fill(f);
+        vm.expectRevert(IClearing.OnlySettlement.selector);
+        clearing.list(perp, instrument(1, "X"), terms(1_000_000));
     }
 
     function test_spotAndPerpInOneBatch() public {
@@ -200,9 +203,9 @@ contract ClearingTest is Fixture {
         orders[1] = order(alice, spot, 0, BTC, 60_000 * USD, 1);
         orders[2] = order(alice, perp, 1, BTC, 60_100 * USD, 2);
         orders[3] = order(carol, perp, 0, BTC, 60_200 * USD, 1);
-        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
-        fills[0] = ISettlement.Fill(0, 1, BTC, 300 * USD, 300 * USD);
-        fills[1] = ISettlement.Fill(2, 3, BTC, 0, 0);
+        Fill[] memory fills = new Fill[](2);
+        fills[0] = Fill(0, 1, BTC, 300 * USD, 300 * USD, 0);
+        fills[1] = Fill(2, 3, BTC, 0, 0, 0);
         eq(settle(orders, fills).settled, 2, "settled");
         eq(vault.usdcOf(alice), (500_000 - 60_000 - 300 - 60_100) * USD, "alice");
         eq(vault.assetOf(alice, address(sbtc)), BTC, "hedged");

@@ -5,6 +5,7 @@ import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {PausableUpgradeable} from "@openzeppelin/contracts-upgradeable/utils/PausableUpgradeable.sol";
 
+import {IClearing} from "../src/interfaces/IClearing.sol";
 import {ISettlement} from "../src/interfaces/ISettlement.sol";
 import {OrderLib} from "../src/OrderLib.sol";
 import {Fixture} from "./Base.sol";
@@ -94,10 +95,10 @@ contract SettlementTest is Fixture {
     function test_aBadFillDoesNotStopTheOthers() public {
         OrderLib.Order[] memory orders = new OrderLib.Order[](3);
         (orders[0], orders[1], orders[2]) = (sell(), buy(), order(carol, spot, 0, BTC, PRICE, 1));
-        ISettlement.Fill[] memory fills = new ISettlement.Fill[](3);
-        fills[0] = ISettlement.Fill(0, 1, BTC / 2, 0, 0);
-        fills[1] = ISettlement.Fill(0, 2, BTC / 4, 0, 0);
-        fills[2] = ISettlement.Fill(0, 1, BTC / 2, 0, 0);
+        Fill[] memory fills = new Fill[](3);
+        fills[0] = Fill(0, 1, BTC / 2, 0, 0, 0);
+        fills[1] = Fill(0, 2, BTC / 4, 0, 0, 0);
+        fills[2] = Fill(0, 1, BTC / 2, 0, 0, 0);
         Result memory result = settle(orders, fills);
         eq(result.settled, 2, "settled");
         eq(result.skipped, 1, "skipped");
@@ -124,9 +125,9 @@ contract SettlementTest is Fixture {
         OrderLib.Order[] memory orders = new OrderLib.Order[](2);
         orders[0] = order(alice, spot, 0, 4 * BTC, PRICE, 1);
         orders[1] = order(bob, spot, 1, 4 * BTC, PRICE, 1);
-        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
-        fills[0] = ISettlement.Fill(0, 1, BTC, 0, 0);
-        fills[1] = ISettlement.Fill(0, 1, BTC, 0, 0);
+        Fill[] memory fills = new Fill[](2);
+        fills[0] = Fill(0, 1, BTC, 0, 0, 0);
+        fills[1] = Fill(0, 1, BTC, 0, 0, 0);
         Result memory result = settle(orders, fills);
         eq(result.settled, 1, "alice, the maker, has money for one");
         eq(bytes32(result.reason), bytes32(ISettlement.InsufficientFunds.selector), "reason");
@@ -156,26 +157,24 @@ contract SettlementTest is Fixture {
         (orders[0], orders[1]) = (sell(), buy());
         (orders[2], orders[3]) =
             (order(carol, spot, 1, BTC, PRICE, 1), order(bob, spot, 0, BTC, PRICE, 2));
-        ISettlement.Fill[] memory fills = new ISettlement.Fill[](2);
-        fills[0] = ISettlement.Fill(0, 1, BTC, 0, 0);
-        fills[1] = ISettlement.Fill(2, 3, BTC, 0, 0);
+        Fill[] memory fills = new Fill[](2);
+        fills[0] = Fill(0, 1, BTC, 0, 0, 0);
+        fills[1] = Fill(2, 3, BTC, 0, 0, 0);
         eq(settle(orders, fills).settled, 2, "settled");
         eq(vault.usdcOf(carol), 60_000 * USD, "carol is paid");
         eq(vault.usdcOf(bob), 1_000 * USD, "bob is even");
     }
 
     function test_chainOfBatches() public {
-        bytes[] memory signatures = signAll(pair(sell(), buy()));
-        bytes memory data = abi.encodeCall(
-            settlement.settleBatch, (1, bytes32(0), pair(sell(), buy()), signatures, fillOf(BTC, 0, 0))
-        );
+        bytes memory batch = packed(pair(sell(), buy()), signAll(pair(sell(), buy())), fillOf(BTC, 0, 0));
+        bytes memory data = abi.encodeCall(settlement.settleBatch, (1, bytes32(0), batch));
         wasSettled(settlePair(sell(), buy()));
         eq(settlement.head(), keccak256(abi.encode(bytes32(0), uint64(1), keccak256(data))), "head");
         eq(settlement.lastBatchId(), 1, "batch id");
     }
 
     function test_emptyBatch() public {
-        Result memory result = settle(new OrderLib.Order[](0), new ISettlement.Fill[](0));
+        Result memory result = settle(new OrderLib.Order[](0), new Fill[](0));
         eq(result.settled + result.skipped, 0, "nothing");
         eq(settlement.lastBatchId(), 1, "counts all the same");
     }
@@ -209,31 +208,66 @@ contract SettlementTest is Fixture {
         vm.expectRevert(
             abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, alice, role)
         );
-        settlement.settleBatch(1, 0, new OrderLib.Order[](0), new bytes[](0), new ISettlement.Fill[](0));
+        settlement.settleBatch(1, 0, "");
     }
 
     function test_replayedBatch() public {
         OrderLib.Order[] memory orders = pair(sell(), buy());
         bytes[] memory signatures = signAll(orders);
-        settle(orders, signatures, fillOf(BTC / 2, 0, 0));
+        bytes memory data = packed(orders, signatures, fillOf(BTC / 2, 0, 0));
+        settleData(data);
         vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongBatch.selector, uint64(2), uint64(1)));
-        settlement.settleBatch(1, 0, orders, signatures, fillOf(BTC / 2, 0, 0));
+        settlement.settleBatch(1, 0, data);
         bytes32 head = settlement.head();
         vm.expectRevert(abi.encodeWithSelector(ISettlement.WrongHead.selector, head, bytes32(0)));
-        settlement.settleBatch(2, 0, orders, signatures, fillOf(BTC / 2, 0, 0));
+        settlement.settleBatch(2, 0, data);
     }
 
-    function test_missingSignature() public {
-        vm.expectRevert(ISettlement.LengthMismatch.selector);
-        settlement.settleBatch(1, 0, pair(sell(), buy()), new bytes[](1), fillOf(BTC, 0, 0));
+    function test_malformedBatches() public {
+        bytes memory data = packed(pair(sell(), buy()), signAll(pair(sell(), buy())), fillOf(BTC, 0, 0));
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, abi.encodePacked(data, uint8(0)));
+        bytes memory shorter = data;
+        assembly {
+            mstore(shorter, sub(mload(shorter), 1))
+        }
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, shorter);
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, "");
+        // an order of the third of two accounts, of the third instrument
+        uint256 first = 8 + 32 + 2 * 20;
+        data = packed(pair(sell(), buy()), signAll(pair(sell(), buy())), fillOf(BTC, 0, 0));
+        data[first + 1] = 0x02;
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, data);
+        data[first + 1] = 0x00;
+        data[first + 2] = 0x02;
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, data);
+        // a signature that is longer than all the rest
+        data[first + 2] = 0x00;
+        data[first + 40] = 0x01;
+        vm.expectRevert(ISettlement.MalformedBatch.selector);
+        settlement.settleBatch(1, 0, data);
+    }
+
+    function test_accountsAndInstrumentsAreNamedOnce() public {
+        bytes memory table = abi.encodePacked(uint16(0), uint16(2), uint16(0), uint16(0));
+        bytes32 twice = bytes32(uint256(uint160(alice)));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotAscending.selector, twice));
+        settlement.settleBatch(1, 0, abi.encodePacked(table, alice, alice));
+        table = abi.encodePacked(uint16(2), uint16(0), uint16(0), uint16(0));
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.NotAscending.selector, perp));
+        settlement.settleBatch(1, 0, abi.encodePacked(table, perp, perp));
     }
 
     function test_pausedVaultStopsTheBatch() public {
         vault.pause();
         OrderLib.Order[] memory orders = pair(sell(), buy());
-        bytes[] memory signatures = signAll(orders);
+        bytes memory data = packed(orders, signAll(orders), fillOf(BTC, 0, 0));
         vm.expectRevert(PausableUpgradeable.EnforcedPause.selector);
-        settlement.settleBatch(1, 0, orders, signatures, fillOf(BTC, 0, 0));
+        settlement.settleBatch(1, 0, data);
     }
 
     // ---- what is skipped
@@ -358,7 +392,7 @@ contract SettlementTest is Fixture {
     }
 
     function test_indexOutside() public {
-        ISettlement.Fill[] memory fills = fillOf(BTC, 0, 0);
+        Fill[] memory fills = fillOf(BTC, 0, 0);
         fills[0].taker = 2;
         wasSkipped(settle(pair(sell(), buy()), fills), ISettlement.BadIndex.selector);
     }
@@ -445,18 +479,18 @@ contract SettlementTest is Fixture {
 
     function test_listing() public {
         vm.expectRevert(abi.encodeWithSelector(ISettlement.AlreadyListed.selector, spot));
-        settlement.listInstrument(instrument(0, "BTC-USDC"), address(sbtc), 0);
+        settlement.listInstrument(instrument(0, "BTC-USDC"), address(sbtc), noTerms());
         vm.expectRevert(ISettlement.BadInstrument.selector);
-        settlement.listInstrument(instrument(0, "X-USDC"), address(usdc), 0);
+        settlement.listInstrument(instrument(0, "X-USDC"), address(usdc), noTerms());
         vm.expectRevert(ISettlement.BadInstrument.selector);
-        settlement.listInstrument(instrument(1, "X-PERP"), address(sbtc), 1);
-        vm.expectRevert(ISettlement.BadInstrument.selector);
-        settlement.listInstrument(instrument(1, "X-PERP"), address(0), 0);
-        vm.expectRevert(abi.encodeWithSelector(ISettlement.UnsupportedKind.selector, uint8(2)));
-        settlement.listInstrument(instrument(2, "X"), address(0), 1);
+        settlement.listInstrument(instrument(1, "X-PERP"), address(sbtc), terms(1_000_000));
+        vm.expectRevert(IClearing.BadTerms.selector);
+        settlement.listInstrument(instrument(1, "X-PERP"), address(0), noTerms());
+        vm.expectRevert(abi.encodeWithSelector(ISettlement.UnsupportedKind.selector, uint8(4)));
+        settlement.listInstrument(instrument(4, "X"), address(0), noTerms());
         vm.prank(alice);
         vm.expectRevert();
-        settlement.listInstrument(instrument(1, "X-PERP"), address(0), 1);
+        settlement.listInstrument(instrument(1, "X-PERP"), address(0), terms(1_000_000));
         vm.expectRevert(ISettlement.AlreadySet.selector);
         settlement.setClearing(alice);
         eq(settlement.instrumentIdOf(instrument(0, "BTC-USDC")), spot, "id");
@@ -466,12 +500,12 @@ contract SettlementTest is Fixture {
     // ---- after yield, one uUSDC is no longer a round number of shares
 
     function testFuzz_valueIsKeptAtAnySharePrice(uint256 yield_, uint64 qty, uint64 price) public {
-        yield_ = bound(yield_, 0, 1_000_000 * USD);
+        yield_ = bound(yield_, 0, 1_010 * USD);
         qty = uint64(bound(qty, 1, 100) * BTC / 100);
         price = uint64(bound(price, 1, 90_000)) * USD;
         usdc.mint(admin, yield_);
         usdc.approve(address(vault), yield_);
-        vault.accrue(yield_);
+        vault.accrue(int256(yield_));
         uint256 aliceBefore = vault.usdcOf(alice);
         uint256 bobBefore = vault.usdcOf(bob);
         uint256 shares = vault.sharesOf(alice) + vault.sharesOf(bob);
@@ -484,7 +518,7 @@ contract SettlementTest is Fixture {
         yes(aliceLost == n || aliceLost == n + 1, "buyer");
         yes(bobGot == n || bobGot + 1 == n, "seller");
         uint256 dust = shares - vault.sharesOf(alice) - vault.sharesOf(bob);
-        eq(dust, vault.sharesOf(address(clearing)), "the rest is with clearing");
+        eq(dust, vault.sharesOf(treasury), "the rest is with the treasury");
         yes(dust <= 2, "and is dust");
     }
 

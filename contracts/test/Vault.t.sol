@@ -16,10 +16,10 @@ import {Fixture} from "./Base.sol";
 contract VaultTest is Fixture {
     function queueAndClaim(address account, uint256 shares, bool asCxpt) private {
         vm.prank(account);
-        vault.withdraw(shares, asCxpt);
+        vault.withdraw(address(usdc), shares, asCxpt);
         vm.warp(block.timestamp + EXIT_DELAY);
         vm.prank(account);
-        vault.withdraw(shares, asCxpt);
+        vault.withdraw(address(usdc), shares, asCxpt);
     }
 
     function withdrawal(uint256 key, uint256 amount, bool asCxpt, uint64 nonce, uint40 deadline)
@@ -63,11 +63,11 @@ contract VaultTest is Fixture {
     function test_yieldRaisesThePriceForAll() public {
         fund(alice, 100 * USD);
         fund(bob, 300 * USD);
-        usdc.mint(admin, 40 * USD);
-        usdc.approve(address(vault), 40 * USD);
-        vault.accrue(40 * USD);
-        eq(vault.usdcOf(alice), 110 * USD - 1, "rounded down");
-        eq(vault.usdcOf(bob), 330 * USD - 1, "rounded down");
+        usdc.mint(admin, 4 * USD);
+        usdc.approve(address(vault), 4 * USD);
+        vault.accrue(int256(uint256(4 * USD)));
+        eq(vault.usdcOf(alice), 101 * USD - 1, "rounded down");
+        eq(vault.usdcOf(bob), 303 * USD - 1, "rounded down");
         vm.prank(alice);
         vm.expectRevert();
         vault.accrue(1);
@@ -78,35 +78,35 @@ contract VaultTest is Fixture {
     function test_withdrawQueuesThenPays() public {
         fund(alice, 100 * USD);
         vm.startPrank(alice);
-        vault.withdraw(40e12, false);
-        (uint256 amount, uint40 readyAt,) = vault.exitOf(alice, address(0));
+        vault.withdraw(address(usdc), 40e12, false);
+        (uint256 amount, uint40 readyAt,) = vault.exitOf(alice, address(usdc));
         eq(amount, 40e12, "queued");
         eq(readyAt, START + EXIT_DELAY, "ready");
         vm.warp(START + EXIT_DELAY - 1);
         vm.expectRevert(abi.encodeWithSelector(IVault.ExitPending.selector, START + EXIT_DELAY));
-        vault.withdraw(40e12, false);
+        vault.withdraw(address(usdc), 40e12, false);
         vm.warp(START + EXIT_DELAY);
-        vault.withdraw(40e12, false);
+        vault.withdraw(address(usdc), 40e12, false);
         eq(usdc.balanceOf(alice), 40 * USD, "paid");
         eq(vault.usdcOf(alice), 60 * USD, "left");
         // The door has closed behind it.
-        vault.withdraw(40e12, false);
+        vault.withdraw(address(usdc), 40e12, false);
         eq(usdc.balanceOf(alice), 40 * USD, "queued anew");
-        vault.withdraw(0, false);
-        (amount,,) = vault.exitOf(alice, address(0));
+        vault.withdraw(address(usdc), 0, false);
+        (amount,,) = vault.exitOf(alice, address(usdc));
         eq(amount, 0, "cancelled");
     }
 
     function test_otherArgumentsQueueAnew() public {
         fund(alice, 100 * USD);
         vm.startPrank(alice);
-        vault.withdraw(40e12, false);
+        vault.withdraw(address(usdc), 40e12, false);
         vm.warp(START + EXIT_DELAY);
-        vault.withdraw(40e12, true);
+        vault.withdraw(address(usdc), 40e12, true);
         eq(cxpt.balanceOf(alice), 0, "not paid");
-        vault.withdraw(50e12, true);
+        vault.withdraw(address(usdc), 50e12, true);
         vm.warp(START + 2 * EXIT_DELAY);
-        vault.withdraw(50e12, true);
+        vault.withdraw(address(usdc), 50e12, true);
         eq(cxpt.balanceOf(alice), 50 * USD, "paid");
     }
 
@@ -114,18 +114,18 @@ contract VaultTest is Fixture {
         fund(alice, 100 * USD);
         fundSynth(bob, BTC);
         vm.prank(alice);
-        vault.withdraw(100e12, false);
+        vault.withdraw(address(usdc), 100e12, false);
         // A fill that was matched before still settles.
         wasSettled(trade(spot, bob, false, alice, BTC, 70 * USD, 1));
         vm.warp(START + EXIT_DELAY);
         vm.prank(alice);
-        vault.withdraw(100e12, false);
+        vault.withdraw(address(usdc), 100e12, false);
         eq(usdc.balanceOf(alice), 30 * USD, "the rest");
         vm.startPrank(alice);
-        vault.withdraw(1e12, false);
+        vault.withdraw(address(usdc), 1e12, false);
         vm.warp(START + 2 * EXIT_DELAY);
         vm.expectRevert(IVault.NothingToExit.selector);
-        vault.withdraw(1e12, false);
+        vault.withdraw(address(usdc), 1e12, false);
     }
 
     function test_pauseStopsDepositsAndNeverExits() public {
@@ -150,15 +150,17 @@ contract VaultTest is Fixture {
         fundSynth(alice, 3 * BTC);
         eq(vault.assetOf(alice, address(sbtc)), 3 * BTC, "ledger");
         vm.startPrank(alice);
-        vault.withdrawSynth(address(sbtc), BTC);
+        vault.withdraw(address(sbtc), BTC, false);
         vm.expectRevert(abi.encodeWithSelector(IVault.ExitPending.selector, START + EXIT_DELAY));
-        vault.withdrawSynth(address(sbtc), BTC);
+        vault.withdraw(address(sbtc), BTC, false);
         vm.warp(START + EXIT_DELAY);
-        vault.withdrawSynth(address(sbtc), BTC);
+        vault.withdraw(address(sbtc), BTC, false);
         eq(sbtc.balanceOf(alice), BTC, "paid");
         eq(vault.assetOf(alice, address(sbtc)), 2 * BTC, "left");
-        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownToken.selector, address(usdc)));
-        vault.withdrawSynth(address(usdc), 1);
+        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownToken.selector, address(sbtc)));
+        vault.withdraw(address(sbtc), BTC, true);
+        vm.expectRevert(abi.encodeWithSelector(IVault.UnknownToken.selector, address(cxpt)));
+        vault.withdraw(address(cxpt), 1, false);
     }
 
     function test_withdrawBySig() public {
@@ -193,7 +195,7 @@ contract VaultTest is Fixture {
         fund(bob, 1_000 * USD);
         usdc.mint(admin, 1e15);
         usdc.approve(address(vault), 1e15);
-        vault.accrue(bound(yield_, 0, 1e15));
+        vault.accrue(int256(bound(yield_, 0, 10 * USD)));
         amount = bound(amount, 10_000, 1e15);
         fund(alice, amount);
         uint256 bobHas = vault.usdcOf(bob);
@@ -264,7 +266,7 @@ contract VaultTest is Fixture {
     }
 
     function test_redemptionCanBeClosedAtDeployment() public {
-        Vault implementation = new Vault(EXIT_DELAY, false);
+        Vault implementation = new Vault(EXIT_DELAY, HEARTBEAT, false);
         vault.upgradeToAndCall(address(implementation), "");
         fund(alice, 100 * USD);
         queueAndClaim(alice, 100e12, true);
@@ -311,7 +313,7 @@ contract VaultTest is Fixture {
         vault.initialize(address(usdc), alice);
         vm.expectRevert(IVault.AlreadySet.selector);
         vault.setCxpt(alice);
-        Vault implementation = new Vault(EXIT_DELAY, true);
+        Vault implementation = new Vault(EXIT_DELAY, HEARTBEAT, true);
         vm.expectRevert(Initializable.InvalidInitialization.selector);
         implementation.initialize(address(usdc), alice);
         vm.expectRevert(abi.encodeWithSelector(IVault.UnknownToken.selector, address(usdc)));
@@ -321,7 +323,7 @@ contract VaultTest is Fixture {
     }
 
     function test_rolesAreNeeded() public {
-        Vault implementation = new Vault(EXIT_DELAY, true);
+        Vault implementation = new Vault(EXIT_DELAY, HEARTBEAT, true);
         vm.startPrank(alice);
         vm.expectRevert();
         vault.upgradeToAndCall(address(implementation), "");
@@ -339,7 +341,7 @@ contract VaultTest is Fixture {
 
     function test_upgradeKeepsTheLedger() public {
         fund(alice, 100 * USD);
-        vault.upgradeToAndCall(address(new Vault(2 * EXIT_DELAY, true)), "");
+        vault.upgradeToAndCall(address(new Vault(2 * EXIT_DELAY, HEARTBEAT, true)), "");
         eq(vault.usdcOf(alice), 100 * USD, "ledger");
         eq(vault.exitDelay(), 2 * EXIT_DELAY, "new code");
     }
@@ -362,7 +364,7 @@ contract VaultTest is Fixture {
 
         code = abi.encodePacked(
             type(ERC1967Proxy).creationCode,
-            abi.encode(address(new Vault(EXIT_DELAY, true)), abi.encodeCall(Vault.initialize, (address(usdc), admin)))
+            abi.encode(address(new Vault(EXIT_DELAY, HEARTBEAT, true)), abi.encodeCall(Vault.initialize, (address(usdc), admin)))
         );
         (done,) = factory.call(abi.encodePacked(salt, code));
         predicted =

@@ -40,7 +40,7 @@ contract VectorsTest is Fixture {
         return OrderLib.isSignedBy(account, digest, sig);
     }
 
-    function hashOrder(OrderLib.Order calldata o) external pure returns (bytes32) {
+    function hashOrder(OrderLib.Order memory o) external pure returns (bytes32) {
         return OrderLib.hashOrder(o);
     }
 

@@ -268,8 +268,8 @@ class AnvilWorld:
         return self.usdc_of(self._where.treasury)
 
     def clearing_usdc(self) -> int:
-        """Return what lies with Clearing."""
-        return self.usdc_of(self._where.clearing)
+        """Return what lies in the accounts of all derivatives."""
+        return sum(self.usdc_of(deploy.house_of(instrument)) for instrument in self._markets.values())
 
     def _number(self, contract: str, signature: str, *arguments: Any) -> int:
         return int.from_bytes(self._view(contract, signature, *arguments))

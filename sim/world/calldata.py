@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-from typing import Any
-
 from sim.world.model_settlement import Batch
 from system.adapters.evm import abi
 from system.ports.chain import ChainFill, SignedOrder
@@ -12,31 +9,50 @@ from system.ports.chain import ChainFill, SignedOrder
 
 def decode_batch(calldata: bytes) -> Batch:
     """Read settleBatch's arguments back from its calldata."""
-    _, batch_id, prev_hash, *places = abi.BATCH_HEAD.unpack_from(calldata)
-    orders_at, signatures_at, fills_at = (place + 4 for place in places)
-    order_rows = _rows(calldata, orders_at, abi.ORDER)
-    orders = [
-        SignedOrder._make(("0x" + row[0].hex(), *row[1:], signature))
-        for row, signature in zip(order_rows, _signatures(calldata, signatures_at), strict=True)
-    ]
-    fills = [ChainFill(*row) for row in _rows(calldata, fills_at, abi.FILL)]
+    _, batch_id, prev_hash, _, _ = abi.BATCH_HEAD.unpack_from(calldata)
+    place = abi.BATCH_HEAD.size
+    instrument_count, account_count, order_count, fill_count = abi.COUNTS.unpack_from(calldata, place)
+    place += abi.COUNTS.size
+    instruments = _column(calldata, place, instrument_count, abi.INSTRUMENT_BYTES)
+    place += instrument_count * abi.INSTRUMENT_BYTES
+    accounts = ["0x" + each.hex() for each in _column(calldata, place, account_count, abi.ACCOUNT_BYTES)]
+    place += account_count * abi.ACCOUNT_BYTES
+    orders = []
+    for _ in range(order_count):
+        account, instrument, side, tif, subaccount, qty, price, high, low, nonce, bps = abi.ORDER.unpack_from(
+            calldata, place
+        )
+        signature, place = _signature(calldata, place + abi.ORDER.size)
+        orders.append(
+            SignedOrder(
+                accounts[account],
+                subaccount,
+                instruments[instrument],
+                side,
+                tif,
+                qty,
+                price,
+                high << 32 | low,
+                nonce,
+                bps,
+                signature,
+            )
+        )
+    end = place + fill_count * abi.FILL.size
+    fills = [ChainFill._make(row) for row in abi.FILL.iter_unpack(calldata[place:end])]
     return Batch(batch_id, prev_hash, orders, fills, abi.head_after(prev_hash, batch_id, calldata))
 
 
-def _number(calldata: bytes, place: int) -> int:
-    return int.from_bytes(calldata[place : place + abi.WORD])
+def _column(calldata: bytes, place: int, count: int, size: int) -> list[bytes]:
+    return [calldata[at : at + size] for at in range(place, place + count * size, size)]
 
 
-def _rows(calldata: bytes, place: int, row: struct.Struct) -> list[tuple[Any, ...]]:
-    count = _number(calldata, place)
-    first = place + abi.WORD
-    return list(row.iter_unpack(calldata[first : first + count * row.size]))
-
-
-def _signatures(calldata: bytes, place: int) -> list[bytes]:
-    first = place + abi.WORD
-    found = []
-    for index in range(_number(calldata, place)):
-        at = first + _number(calldata, first + index * abi.WORD)
-        found.append(calldata[at + abi.WORD : at + abi.WORD + _number(calldata, at)])
-    return found
+def _signature(calldata: bytes, place: int) -> tuple[bytes, int]:
+    """Return the signature at this place, in its usual form, and where it ends."""
+    if calldata[place] == 0:
+        _, r, s = abi.COMPACT.unpack_from(calldata, place)
+        v = 27 + (s[0] >> 7)
+        return r + bytes((s[0] & 0x7F,)) + s[1:] + bytes((v,)), place + abi.COMPACT.size
+    _, size = abi.OTHER.unpack_from(calldata, place)
+    first = place + abi.OTHER.size
+    return calldata[first : first + size], first + size

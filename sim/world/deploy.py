@@ -24,7 +24,10 @@ CHAIN_ID = 31337
 CREATE2_PROXY = "0x4e59b44847b379578588920ca78fbf26c0b4956c"
 SYNTH_SALT = bytes(32)  # name and symbol are in the code already
 EXIT_DELAY_S = 3600
+HEARTBEAT_S = 86_400
 CANCEL_DELAY_S = 3600
+PERP_TERMS = (10_000, 50_000, 200_000, 40_000, 0)
+"""Liquidation fee, band, largest move of a mark, largest funding payment (all ppm), no cap: Clearing's terms."""
 ZERO_ADDRESS = "0x" + "00" * 20
 
 # The keys of Anvil's well-known mnemonic, rich on every Anvil and worthless elsewhere.
@@ -105,7 +108,7 @@ def deployment_steps(where: Deployment, markets: Sequence[MarketSpec]) -> list[S
     initialize = call("initialize(address,address)", where.usdc, DEPLOYER)
     steps = [
         _create("MockUSDC"),
-        _create("Vault", ("uint40", EXIT_DELAY_S), ("bool", True)),
+        _create("Vault", ("uint40", EXIT_DELAY_S), ("uint40", HEARTBEAT_S), ("bool", True)),
         _create("ERC1967Proxy", ("address", vault_code), ("bytes", initialize)),
         _create("CXPT", ("address", where.vault), ("address", DEPLOYER)),
         _create(
@@ -115,11 +118,12 @@ def deployment_steps(where: Deployment, markets: Sequence[MarketSpec]) -> list[S
             ("address", DEPLOYER),
             ("uint40", CANCEL_DELAY_S),
         ),
-        _create("Clearing", ("address", where.settlement)),
+        _create("Clearing", ("address", where.settlement), ("address", where.vault), ("address", DEPLOYER)),
         Step("setCxpt", where.vault, call("setCxpt(address)", where.cxpt)),
         Step("setSettlement", where.vault, call("setSettlement(address)", where.settlement)),
         Step("setClearing", where.settlement, call("setClearing(address)", where.clearing)),
         _grant(where.vault, "SETTLER_ROLE", where.settlement),
+        _grant(where.vault, "SETTLER_ROLE", where.clearing),
         _grant(where.vault, "OPERATOR_ROLE", OPERATOR),
         _grant(where.vault, "RESERVE_ROLE", RESERVE),
         _grant(where.vault, "PAUSER_ROLE", DEPLOYER),
@@ -142,11 +146,13 @@ def synth_steps(where: Deployment, synth: str, token: str) -> list[Step]:
 def market_step(where: Deployment, market: MarketSpec) -> Step:
     """Return how a market is listed."""
     kind, im_ppm, synth = instrument_terms(where.synths, market)
+    terms = (0,) * 7 if kind == typed_data.KIND_SPOT else (im_ppm, market.mm_ppm, *PERP_TERMS)
     data = call(
-        "listInstrument((uint8,string,uint64,uint64,bool,uint64),address,uint32)",
+        "listInstrument((uint8,string,uint64,uint64,bool,uint64),address,"
+        "(uint32,uint32,uint32,uint32,uint32,uint32,uint64))",
         (kind, market.symbol, 0, 0, False, 1),
         synth,
-        im_ppm,
+        terms,
     )
     return Step(f"list {market.symbol}", where.settlement, data)
 
@@ -179,6 +185,11 @@ def _top_level_types(text: str) -> list[str]:
         else:
             current += letter
     return [*types, current] if current else types
+
+
+def house_of(instrument: bytes) -> str:
+    """Return an instrument's own account in the Vault: the low 20 bytes of its id (Clearing.accountOf)."""
+    return "0x" + instrument[12:].hex()
 
 
 def _create(name: str, *arguments: tuple[str, Any]) -> Step:

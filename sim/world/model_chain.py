@@ -78,7 +78,7 @@ class ModelChain:
 
     def _new_books(self) -> Books:
         where = self._where
-        return Books(where.treasury, where.clearing, where.domain, verify_signatures=self._verify_signatures)
+        return Books(where.treasury, where.domain, verify_signatures=self._verify_signatures)
 
     # ---- set-up
 
@@ -101,7 +101,8 @@ class ModelChain:
         kind, im_ppm, synth = deploy.instrument_terms(self._where.synths, market)
         instrument = instrument_id(market)
         asset = market.base if synth != deploy.ZERO_ADDRESS else ""
-        self._books.set(self._books.instruments, instrument, Instrument(kind, im_ppm, asset))
+        house = deploy.house_of(instrument)
+        self._books.set(self._books.instruments, instrument, Instrument(kind, im_ppm, asset, house))
         self._instruments[market.symbol] = instrument
 
     def fund(self, accounts: Sequence[Funding]) -> None:
@@ -288,15 +289,15 @@ class ModelChain:
 
     def filled_of(self, account: str, nonce: int) -> int:
         """Return the quantity settled under an order nonce."""
-        return self._books.filled.get((account, nonce), 0)
+        return self._books.filled_of(account, nonce)
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""
         return self.usdc_of(self._where.treasury)
 
     def clearing_usdc(self) -> int:
-        """Return what lies with Clearing."""
-        return self.usdc_of(self._where.clearing)
+        """Return what lies in the accounts of all derivatives."""
+        return sum(self.usdc_of(deploy.house_of(instrument)) for instrument in self._instruments.values())
 
     def close(self) -> None:
         """From now on nobody answers."""

@@ -24,16 +24,48 @@ class Revert(Exception):
 
 
 class Instrument(NamedTuple):
-    """A listed market. `asset` is the base of a spot market, "" for a perp."""
+    """A listed market. `asset` is the base of a spot market, "" for a perp; `house` a perp's own account."""
 
     kind: int
     im_ppm: int
     asset: str
+    house: str
 
 
 Position = tuple[int, int, int]
 """(size in 1e-8 base, cost, margin in uUSDC); size and cost are signed."""
 NO_POSITION: Position = (0, 0, 0)
+
+
+Counter = tuple[str, int]
+"""(account, nonce), or (account, -1 - lane) of a recycled nonce."""
+RECYCLED = 1 << 63
+"""Nonces from here on share 256 lanes; a newer one of a lane takes the place of the older."""
+_LANE_MASK = 0xFF
+_QTY_BITS = 64
+_QTY_MASK = (1 << _QTY_BITS) - 1
+
+
+def counter_of(account: str, nonce: int) -> tuple[Counter, int]:
+    """Return where a nonce is counted, and its generation: 0 outside of the lanes (Authority._counter)."""
+    if nonce < RECYCLED:
+        return (account, nonce), 0
+    return (account, -1 - (nonce & _LANE_MASK)), nonce >> 8
+
+
+def filled_in(value: int, generation: int) -> int:
+    """Return what is filled of a nonce, -1 when its lane counts a newer one (Authority._filledOf)."""
+    if not generation:
+        return value
+    counted = value >> _QTY_BITS
+    if counted == generation:
+        return value & _QTY_MASK
+    return -1 if counted > generation else 0
+
+
+def counted(qty: int, generation: int) -> int:
+    """Return the value of a counter (Authority._setFilled)."""
+    return generation << _QTY_BITS | qty
 
 
 class Cancels(NamedTuple):
@@ -50,9 +82,8 @@ _NO_CANCELS = Cancels(0, 0, 0)
 class Books:
     """All storage of the contracts, and who may write it: only through `set` and `set_all`."""
 
-    def __init__(self, treasury: str, clearing: str, domain: Domain, *, verify_signatures: bool) -> None:
+    def __init__(self, treasury: str, domain: Domain, *, verify_signatures: bool) -> None:
         self.treasury = treasury
-        self.clearing = clearing
         self.separator = domain_separator(domain)
         self.verify_signatures = verify_signatures
         self.totals: dict[str, int] = {"assets": 0, "shares": 0, "usdc": 0, "batch": 0}
@@ -60,7 +91,7 @@ class Books:
         self.instruments: dict[bytes, Instrument] = {}
         self.shares: dict[str, int] = {}
         self.assets: dict[tuple[str, str], int] = {}  # (asset, account)
-        self.filled: dict[tuple[str, int], int] = {}  # (account, nonce)
+        self.filled: dict[Counter, int] = {}  # of a lane with the generation above the quantity
         self.positions: dict[tuple[str, bytes], Position] = {}  # (account, instrument)
         self.cancels: dict[str, Cancels] = {}
         self.cancelled_at: dict[tuple[str, int], int] = {}  # (account, nonce) -> Unix seconds
@@ -110,6 +141,11 @@ class Books:
         totals = self.totals
         claim = self.shares.get(account, 0) * (totals["assets"] + VIRTUAL_ASSETS)
         return claim // (totals["shares"] + VIRTUAL_SHARES)
+
+    def filled_of(self, account: str, nonce: int) -> int:
+        """Settlement.filled."""
+        counter, generation = counter_of(account, nonce)
+        return max(0, filled_in(self.filled.get(counter, 0), generation))
 
     # ---- cancels
 

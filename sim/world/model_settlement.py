@@ -8,11 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sim.world.model_contracts import NO_POSITION, VIRTUAL_ASSETS, VIRTUAL_SHARES, Books, Position, Revert
+from sim.world.model_contracts import (
+    NO_POSITION,
+    VIRTUAL_ASSETS,
+    VIRTUAL_SHARES,
+    Books,
+    Instrument,
+    Position,
+    Revert,
+    counted,
+    counter_of,
+    filled_in,
+)
 from system.model import typed_data
 from system.model.typed_data import KIND_SPOT, MARKET_BIT, POST_ONLY_BIT, REDUCE_ONLY_BIT, TIF_MASK
 from system.model.units import PPM, QTY_SCALE
-from system.ports.chain import ChainFill, SignedOrder
+from system.ports.chain import MAKER_FLOOR, TAKER_FLOOR, ChainFill, SignedOrder
 
 SETTLE_GRACE_S = 86_400
 BPS = 10_000
@@ -70,6 +81,7 @@ class _Party:
         "bps",
         "buys",
         "counter",
+        "generation",
         "instrument_id",
         "limit",
         "line",
@@ -84,7 +96,7 @@ class _Party:
         self.account = account
         self.side = side
         self.buys = side == typed_data.SIDE_BUY
-        self.counter = (account, nonce)
+        self.counter, self.generation = counter_of(account, nonce)
         self.line = line
         self.reason = reason
 
@@ -95,9 +107,8 @@ class _Settling:
     __slots__ = (
         "_assets",
         "_books",
-        "_fees",
         "_filled",
-        "_house",
+        "_houses",
         "_lines",
         "_now_s",
         "_parties",
@@ -108,8 +119,7 @@ class _Settling:
         self._books = books
         self._now_s = now_s
         self._lines: dict[str, _Line] = {}
-        self._fees = self._line(books.treasury)
-        self._house = self._line(books.clearing)
+        self._houses: dict[bytes, _Line] = {}
         self._assets: dict[tuple[str, str], int] = {}
         self._positions: dict[tuple[str, bytes], Position] = {}
         judge, line = self._judge, self._line
@@ -121,6 +131,13 @@ class _Settling:
         line = self._lines.get(account)
         if line is None:
             line = self._lines[account] = _Line(self._books.usdc_of(account))
+        return line
+
+    def _house(self, instrument_id: bytes) -> _Line:
+        line = self._houses.get(instrument_id)
+        if line is None:
+            house = self._books.instruments[instrument_id].house
+            line = self._houses[instrument_id] = _Line(self._books.usdc_of(house))
         return line
 
     def _judge(self, order: SignedOrder) -> str:
@@ -139,17 +156,19 @@ class _Settling:
 
     def settle(self, fill: ChainFill) -> str:
         """Settle one fill, or return why not and change nothing."""
-        maker_index, taker_index, qty, maker_fee, taker_fee = fill
+        maker_index, taker_index, qty, maker_fee, taker_fee, _ = fill
         parties = self._parties
         if maker_index >= len(parties) or taker_index >= len(parties):
             return "BadIndex"
         maker, taker = parties[maker_index], parties[taker_index]
         notional, rest = divmod(maker.limit * qty, QTY_SCALE)
+        makers_filled = filled_in(self._filled[maker.counter], maker.generation)
+        takers_filled = filled_in(self._filled[taker.counter], taker.generation)
         reason = (
             maker.reason
             or taker.reason
             or _check_terms(maker, taker)
-            or self._check_quantity(maker, taker, qty)
+            or _check_quantity(maker, taker, qty, makers_filled, takers_filled)
             or ("InexactNotional" if rest else _check_fees(maker, taker, maker_fee, taker_fee, notional))
         )
         if reason:
@@ -158,24 +177,15 @@ class _Settling:
         if instrument.kind == KIND_SPOT:
             reason = self._settle_spot(instrument.asset, maker, taker, fill, notional)
         else:
-            reason = self._settle_perp(instrument.im_ppm, maker, taker, fill)
+            reason = self._settle_perp(instrument, maker, taker, fill)
         if reason:
             return reason
-        self._fees.net += maker_fee + taker_fee
-        self._filled[maker.counter] += qty
-        self._filled[taker.counter] += qty
-        return ""
-
-    def _check_quantity(self, maker: _Party, taker: _Party, qty: int) -> str:
-        if qty == 0:
-            return "ZeroQty"
-        filled = self._filled
-        if filled[maker.counter] + qty > maker.qty or filled[taker.counter] + qty > taker.qty:
-            return "Overfill"
+        self._filled[maker.counter] = counted(makers_filled + qty, maker.generation)
+        self._filled[taker.counter] = counted(takers_filled + qty, taker.generation)
         return ""
 
     def _settle_spot(self, asset: str, maker: _Party, taker: _Party, fill: ChainFill, notional: int) -> str:
-        _, _, qty, maker_fee, taker_fee = fill
+        _, _, qty, maker_fee, taker_fee, _ = fill
         buyer, seller, paid = (maker, taker, -notional) if maker.buys else (taker, maker, notional)
         makers, takers = maker.line, taker.line
         makers_gain, takers_gain = paid - maker_fee, -paid - taker_fee
@@ -193,20 +203,25 @@ class _Settling:
         takers.net += takers_gain
         return ""
 
-    def _settle_perp(self, im_ppm: int, maker: _Party, taker: _Party, fill: ChainFill) -> str:
-        _, _, qty, maker_fee, taker_fee = fill
-        makers, takers, house = maker.line, taker.line, self._house
+    def _settle_perp(self, instrument: Instrument, maker: _Party, taker: _Party, fill: ChainFill) -> str:
+        _, _, qty, maker_fee, taker_fee, floors = fill
+        makers, takers, house = maker.line, taker.line, self._house(maker.instrument_id)
+        im_ppm = instrument.im_ppm
         positions, stored = self._positions, self._books.positions
         makers_key = (maker.account, maker.instrument_id)
         takers_key = (taker.account, taker.instrument_id)
         before = positions.get(makers_key) or stored.get(makers_key, NO_POSITION)
         available = makers.funds + makers.net - maker_fee
-        reason, makers_position, makers_gain = _moved(before, maker, qty, maker.limit, im_ppm, available)
+        reason, makers_position, makers_gain = _moved(
+            before, maker, qty, maker.limit, im_ppm, available, floors & MAKER_FLOOR
+        )
         if reason:
             return reason
         before = positions.get(takers_key) or stored.get(takers_key, NO_POSITION)
         available = takers.funds + takers.net - taker_fee
-        reason, takers_position, takers_gain = _moved(before, taker, qty, maker.limit, im_ppm, available)
+        reason, takers_position, takers_gain = _moved(
+            before, taker, qty, maker.limit, im_ppm, available, floors & TAKER_FLOOR
+        )
         if reason:
             return reason
         paid_out = makers_gain + takers_gain
@@ -220,26 +235,53 @@ class _Settling:
         return ""
 
     def apply(self) -> None:
-        """Write the netted lines: shares are rounded down for everyone, and Clearing takes the rest."""
-        books, house = self._books, self._house
+        """Write the netted lines: traders' shares are rounded down, houses' up, the treasury takes the rest.
+
+        A treasury without a share cannot pay the dust: then the last house does.
+        """
+        books = self._books
         totals, shares = books.totals, books.shares
         all_shares, all_assets = totals["shares"] + VIRTUAL_SHARES, totals["assets"] + VIRTUAL_ASSETS
-        after: list[tuple[str, int]] = []
-        rest = 0
-        for account, line in self._lines.items():
-            if line.net and line is not house:
-                delta = line.net * all_shares // all_assets  # toward minus infinity: against the account
-                rest -= delta
-                after.append((account, shares.get(account, 0) + delta))
-        if rest:
-            after.append((books.clearing, shares.get(books.clearing, 0) + rest))
-        for account, balance in after:
+        moves = [
+            (account, line.net * all_shares // all_assets)  # toward minus infinity: against the account
+            for account, line in self._lines.items()
+            if line.net
+        ]
+        moves += [
+            (books.instruments[instrument_id].house, -(-line.net * all_shares // all_assets))
+            for instrument_id, line in sorted(self._houses.items(), key=_first)
+            if line.net
+        ]
+        rest = -sum(delta for _, delta in moves)
+        if rest > 0 or (rest < 0 and shares.get(books.treasury, 0) >= -rest):
+            moves.append((books.treasury, rest))
+        elif rest < 0:
+            house, delta = moves[-1]
+            moves[-1] = (house, delta + rest)
+        after: dict[str, int] = {}
+        for account, delta in moves:
+            balance = after.get(account, shares.get(account, 0)) + delta
             if balance < 0:
                 raise Revert("InsufficientShares", (account,))
-        books.set_all(shares, after)
+            after[account] = balance
+        books.set_all(shares, after.items())
         books.set_all(books.filled, (entry for entry in self._filled.items() if entry[1]))
         books.set_all(books.assets, self._assets.items())
         books.set_all(books.positions, self._positions.items())
+
+
+def _first(entry: tuple[bytes, _Line]) -> bytes:
+    return entry[0]
+
+
+def _check_quantity(maker: _Party, taker: _Party, qty: int, makers_filled: int, takers_filled: int) -> str:
+    if qty == 0:
+        return "ZeroQty"
+    if makers_filled < 0 or takers_filled < 0:
+        return "NonceRecycled"
+    if makers_filled + qty > maker.qty or takers_filled + qty > taker.qty:
+        return "Overfill"
+    return ""
 
 
 def _check_terms(maker: _Party, taker: _Party) -> str:
@@ -264,7 +306,7 @@ def _check_fees(maker: _Party, taker: _Party, maker_fee: int, taker_fee: int, no
 
 
 def _moved(
-    position: Position, party: _Party, qty: int, price: int, im_ppm: int, available: int
+    position: Position, party: _Party, qty: int, price: int, im_ppm: int, available: int, floor: int
 ) -> tuple[str, Position, int]:
     """Apply one side of a fill to its position: (reason or "", position after, uUSDC the account gets).
 
@@ -293,7 +335,7 @@ def _moved(
             if margin < 0:
                 return "WouldBeBankrupt", position, 0
     if opening:
-        locked = -(-opened * im_ppm // PPM)
+        locked = opened * im_ppm // PPM if floor else -(-opened * im_ppm // PPM)
         size += k * opening
         cost += k * opened
         margin += locked

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "InvalidInitialization",
     "NotInitializing",
     "ReentrancyGuardReentrantCall",
+    "SafeCastOverflowedIntToUint",
     "SafeERC20FailedOperation",
     "UUPSUnauthorizedCallContext",
     "UUPSUnsupportedProxiableUUID",
@@ -106,7 +107,7 @@ orders = st.builds(
     uint(16),
     st.binary(max_size=70),
 )
-fills = st.builds(ChainFill, uint(32), uint(32), uint(64), uint(64), uint(64))
+fills = st.builds(ChainFill, uint(16), uint(16), uint(64), uint(64), uint(64), uint(8))
 
 
 @given(
@@ -114,12 +115,11 @@ fills = st.builds(ChainFill, uint(32), uint(32), uint(64), uint(64), uint(64))
 )
 def test_calldata(batch_id: int, prev_hash: bytes, o: list[SignedOrder], f: list[ChainFill]) -> None:
     calldata = abi.encode_batch(batch_id, prev_hash, o, f)
-    types = abi.SETTLE_BATCH_SIGNATURE.removeprefix("settleBatch(").removesuffix(")")
-    expected = encode(
-        ["uint64", "bytes32", *deploy._top_level_types(types)[2:]],
-        [batch_id, prev_hash, [tuple(one[:10]) for one in o], [one.signature for one in o], f],
+    data = calldata[abi.BATCH_HEAD.size :]
+    (size,) = struct.unpack(">Q", calldata[abi.BATCH_HEAD.size - 8 : abi.BATCH_HEAD.size])
+    assert calldata == abi.SETTLE_BATCH + encode(
+        ["uint64", "bytes32", "bytes"], [batch_id, prev_hash, data[:size]]
     )
-    assert calldata == abi.SETTLE_BATCH + expected
     head = abi.head_after(prev_hash, batch_id, calldata)
     assert decode_batch(calldata) == (batch_id, prev_hash, o, f, head)
 

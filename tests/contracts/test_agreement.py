@@ -38,7 +38,8 @@ from tests.contracts.traders import (
 
 pytestmark = pytest.mark.anvil
 
-NONCES = st.integers(1, 6)
+RING = 2**63
+NONCES = st.integers(1, 6) | st.integers(1, 6) | st.sampled_from((RING + 1, RING + 2, RING + 257, RING + 513))
 QTYS = st.sampled_from((10_000, COIN // 1000, COIN // 100, COIN // 10, COIN // 2, COIN, 3 * COIN))
 BAD_QTYS = st.sampled_from((0, 33, 10_000, 2**64 - 1))
 PRICES = st.sampled_from(
@@ -49,6 +50,7 @@ TIFS = st.sampled_from((0, 0, 1, 2, 3, 8, 16, 17, 24, 33, 49, 4, 255))
 BPS = st.sampled_from((50, 50, 0, 1, 10_000, 65_535))
 MARKETS = st.sampled_from((PERP, PERP, PERP, SPOT, SPOT))
 BAD_MARKETS = st.sampled_from((PERP, SPOT, UNLISTED))
+FLOORS = st.integers(0, 3)
 SKEWS = st.sampled_from((0, 0, 0, -1, 1, 2**63))
 
 
@@ -69,7 +71,7 @@ def pairs(draw: st.DrawFn) -> tuple[Order, Order, ChainFill]:
     side = draw(st.sampled_from((BUY, SELL)))
     left = Order(maker, side, draw(NONCES), qty, price, market)
     right = Order(taker, 1 - side, draw(NONCES), qty, price, market, tif=draw(st.sampled_from((0, 1, 33))))
-    fill = ChainFill(0, 1, qty, fee_of(price, qty), fee_of(price, qty))
+    fill = ChainFill(0, 1, qty, fee_of(price, qty), fee_of(price, qty), draw(FLOORS))
     bends = draw(st.integers(0, 2))
     for _ in range(bends):
         field, values = draw(st.sampled_from(tuple(BENDS.items())))
@@ -106,7 +108,9 @@ def plays(draw: st.DrawFn) -> Play:
         fills.append(fill._replace(maker=at, taker=at + 1))
     if draw(st.integers(0, 2)) == 0:
         last = len(orders)
-        extra = st.builds(ChainFill, st.integers(0, last), st.integers(0, last), QTYS, st.just(0), st.just(0))
+        extra = st.builds(
+            ChainFill, st.integers(0, last), st.integers(0, last), QTYS, st.just(0), st.just(0), FLOORS
+        )
         fills += draw(st.lists(extra, max_size=4))
     before = draw(st.none() | st.none() | cancels)
     return Play(orders, fills, before, draw(st.sampled_from((12, 12, 1, CANCEL_DELAY_S))))
@@ -125,7 +129,10 @@ def everything(world: ChainWorld) -> dict[str, Any]:
         found[f"usdc of {number}"] = world.usdc_of(trader.account)
         found[f"sBTC of {number}"] = world.asset_of(trader.account, "sBTC")
         found[f"position of {number}"] = world.position_of(trader.account, PERP.symbol)
-        found[f"filled of {number}"] = [world.filled_of(trader.account, nonce) for nonce in range(1, 7)]
+        found[f"filled of {number}"] = [
+            world.filled_of(trader.account, nonce)
+            for nonce in (*range(1, 7), RING + 1, RING + 2, RING + 257, RING + 513)
+        ]
     return found
 
 
@@ -156,7 +163,7 @@ def accrue_on_anvil(world: AnvilWorld, amount: int) -> None:
             deploy.RESERVE_KEY,
             Step("approve", where.usdc, call("approve(address,uint256)", where.vault, amount)),
         ),
-        Sending(deploy.RESERVE_KEY, Step("accrue", where.vault, call("accrue(uint256)", amount))),
+        Sending(deploy.RESERVE_KEY, Step("accrue", where.vault, call("accrue(int256)", amount))),
     ]
     world._set_up(steps)
 

@@ -17,6 +17,8 @@ interface IVault {
     error ExitPending(uint256 readyAt);
     error NothingToExit();
     error RedemptionClosed();
+    error AccrualLimit(uint256 today);
+    error NothingIsMissing(uint256 missing);
     error SignatureExpired();
     error NonceUsed(address account, uint64 nonce);
     error BadWithdrawalSignature();
@@ -24,10 +26,10 @@ interface IVault {
     event Deposit(address indexed account, address indexed token, uint256 amount, uint256 shares);
     event Withdraw(address indexed account, uint256 amount, uint256 shares, bool asCxpt, uint64 nonce);
     event WithdrawSynth(address indexed account, address indexed token, uint256 amount);
-    /// @param token the synth, or the zero address when shares are queued
+    /// @param amount shares when token is USDC
     event ExitQueued(address indexed account, address indexed token, uint256 amount, bool asCxpt, uint256 readyAt);
     event AssetListed(address indexed token);
-    event Accrued(uint256 amount);
+    event Accrued(int256 amount);
     event CxptSet(address cxpt);
     event SettlementSet(address settlement);
 
@@ -35,13 +37,13 @@ interface IVault {
     /// USDC buys shares at the current price; CXPT is burnt and its 1:1 reserve buys shares; a synth goes to its ledger.
     function deposit(address token, uint256 amount) external;
 
-    /// @notice The door nobody can lock. The first call queues, the same call after `exitDelay` pays out.
-    /// Other arguments replace the queued exit, zero shares cancel it. Pays at most what the account still has.
+    /// @notice The door nobody can lock: not pausable, no operator. The first call queues, the same call after `exitDelay`
+    /// pays out; when no batch has come for `heartbeatTimeout` the first call pays. Other arguments replace the queued
+    /// exit, zero cancels it. Pays at most what the account still has.
+    /// @param token USDC, then `amount` is in shares; or a listed synth
+    /// @param asCxpt USDC as newly minted CXPT, 1:1, while the USDC stays as its reserve
     /// @dev The delay keeps a trader from pulling funds from under a fill that is matched but not yet settled.
-    function withdraw(uint256 shares, bool asCxpt) external;
-
-    /// @notice As `withdraw`, for a synth.
-    function withdrawSynth(address token, uint256 amount) external;
+    function withdraw(address token, uint256 amount, bool asCxpt) external;
 
     /// @notice An exit signed by the account and sent by the operator: immediate, because the operator has already
     /// debited the account off chain. `amount` is uUSDC. The digest is in the domain of Settlement.
@@ -60,8 +62,9 @@ interface IVault {
     /// @notice As `applyDeltas`, for the ledger of one synth.
     function applyAssetDeltas(address asset, address[] calldata accounts, int256[] calldata deltas) external;
 
-    /// @notice Adds yield: USDC comes in, no shares go out, so the price of all shares rises.
-    function accrue(uint256 amount) external;
+    /// @notice Moves the price of all shares, by at most 1 % of all assets a day. Yield: USDC comes in, no shares go out.
+    /// A loss (negative): USDC that the Vault should hold and no longer does is written off, borne by all shares alike.
+    function accrue(int256 amount) external;
 
     function listAsset(address token) external;
     function setCxpt(address cxpt) external;
@@ -81,7 +84,7 @@ interface IVault {
     function assetOf(address account, address asset) external view returns (uint256);
     function isAsset(address token) external view returns (bool);
     function withdrawalUsed(address account, uint64 nonce) external view returns (bool);
-    /// @param token the synth, or the zero address for shares
+    /// @param token USDC, for shares, or a synth
     function exitOf(address account, address token)
         external
         view
