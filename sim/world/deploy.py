@@ -27,7 +27,7 @@ EXIT_DELAY_S = 3600
 HEARTBEAT_S = 86_400
 CANCEL_DELAY_S = 3600
 PERP_TERMS = (10_000, 50_000, 200_000, 40_000, 0)
-"""Liquidation fee, band, largest move of a mark, largest funding payment (all ppm), no cap: Clearing's terms."""
+"""Clearing's terms: liquidation fee, band, largest move of a mark, largest funding payment (ppm), no cap."""
 ZERO_ADDRESS = "0x" + "00" * 20
 
 # The keys of Anvil's well-known mnemonic, rich on every Anvil and worthless elsewhere.
