@@ -129,6 +129,8 @@ _PER_YEAR = {"s": YEAR_S, "min": YEAR_S // 60, "h": YEAR_S // 3_600, "d": 365, "
 DURATION = Dimension("duration", _TIME, "1 ns", "90 s")
 SHARE = Dimension("share", _PPM, "1 ppm", "60 bps")
 USDC = Dimension("amount of USDC", {"USDC": 10**6}, "0.000001 USDC", "2_000_000 USDC")
+GWEI = 10**9
+GAS_PRICE = Dimension("price of gas", {"wei": 1, "gwei": GWEI}, "1 wei", "300 gwei")
 PRICE = Dimension("price", {"USDC": 10**6}, "0.000001 USDC", "0.1 USDC")
 ANNUAL = Dimension(
     "yearly share", {f"{unit}/y": factor for unit, factor in _PPM.items()}, "1 ppm/y", "60 %/y"
@@ -279,6 +281,9 @@ PositiveShare = Annotated[
 Usdc = Annotated[int, BeforeValidator(_at_least(USDC, 0)), PlainSerializer(USDC.format), _schema(USDC)]
 PositiveUsdc = Annotated[
     int, BeforeValidator(_at_least(USDC, 1)), PlainSerializer(USDC.format), _schema(USDC)
+]
+GasPrice = Annotated[
+    int, BeforeValidator(_at_least(GAS_PRICE, 1)), PlainSerializer(GAS_PRICE.format), _schema(GAS_PRICE)
 ]
 Price = Annotated[int, BeforeValidator(_at_least(PRICE, 1)), PlainSerializer(PRICE.format), _schema(PRICE)]
 Annual = Annotated[

@@ -227,6 +227,8 @@ class AnvilWorld:
         self._rpc.call("anvil_reorg", depth, [])
         self._rpc.call("anvil_dropAllTransactions")
         if len(self._operators) > 1 or not all(self._operators.values()):  # otherwise nobody was changed
+            for account in self._operators:
+                self._rpc.call("anvil_setBalance", account, hex(AGENT_WEI))
             self._send_roles({who: has for who, has in self._operators.items() if self._has_role(who) != has})
 
     def chain(self, operator_key: bytes = b"") -> Chain:

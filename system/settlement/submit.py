@@ -28,6 +28,9 @@ from system.settlement.contents import Contents, Reading, sent_places
 from system.settlement.gas import TX_GAS_CAP, gas_limit
 from system.settlement.isolate import isolate
 
+_CATCH_UP = 10
+"""How many batches an event brings on at most; a longer queue is the watch's, which has more time."""
+
 ABOUT_NONCE = frozenset({"NonceTooLow", "NonceTaken"})
 FEE_TOO_LOW = "FeeTooLow"
 ABOUT_THE_BID = ABOUT_NONCE | {FEE_TOO_LOW}
@@ -112,7 +115,8 @@ class Submitting:
         try:
             is_news = self._chain.send(PreparedTx(batch["tx_hash"], batch["raw"], batch["nonce"]))
         except ChainReverted as refusal:
-            self.reopen(batch, str(refusal.args[0]))
+            name, details = refusal.args
+            self.reopen(batch, name if name in ABOUT_THE_BID else f"{name}: {details[0]}")
             raise
         if batch["status"] == SUBMITTED:
             return batch, is_news
@@ -217,8 +221,8 @@ class Settle:
     def handle(self, event: dict[str, Any], context: Any = None) -> None:
         """Take one batch of stream records; only trades that could not be batched fail it."""
         for number in self._batching.form(read_trades(event)):
-            # From here on the trades are safe in their batch. Whatever fails now, the watch does a
-            # minute later; failing the event instead would only deliver it again, for nothing.
+            # From here on the trades are safe in their batch. Whatever fails now, the next event or the
+            # watch does; failing the event instead would only deliver it again, for nothing.
             try:
                 if not self._bring_on(number):
                     return
@@ -226,10 +230,19 @@ class Settle:
                 return
 
     def _bring_on(self, number: int) -> bool:
-        """Sign and send a batch when the one before is on its way; False when it has to wait."""
-        if number > 1 and self._submitting.read(number - 1)["status"] not in {SUBMITTED, CONFIRMED}:
-            return False
-        batch = self._submitting.read(number)
-        if batch["status"] in {PREPARED, SIGNED}:
-            self._submitting.send(self._submitting.sign(batch))
+        """Sign and send a batch, after those before it that are not on their way; False when too many wait.
+
+        Rule: SETL-015.
+        """
+        waiting = []
+        for each in range(number, max(0, number - _CATCH_UP), -1):
+            batch = self._submitting.read(each)
+            if batch["status"] not in {PREPARED, SIGNED}:
+                break
+            waiting.append(each)
+        else:
+            if number > _CATCH_UP:
+                return False
+        for each in reversed(waiting):
+            self._submitting.send(self._submitting.sign(self._submitting.read(each)))
         return True

@@ -29,6 +29,30 @@ STRIKES: dict[str, tuple[str, ...]] = {
         "{fault: duplicate, target: api -> client, probability: 30 %}",
         "{fault: duplicate, target: schedule -> job}",
     ),
+    "gas_spike": (
+        "{fault: gas_spike, during: [0 s, 60 s]}",
+        "{fault: gas_spike, during: [5 s, 40 s], base_fee: 2000 gwei}",
+    ),
+    "operator_key_lost": (
+        "{fault: operator_key_lost, at: 15 s, down: 20 s}",
+        "{fault: operator_key_lost, at: 0 s, down: 50 s}",
+    ),
+    "reorg": (
+        "{fault: reorg, every: 13 s}",
+        "{fault: reorg, every: 11 s, depth: [2, 2]}",
+        "{fault: reorg, at: 61 s, depth: [1, 1]}",
+    ),
+    "rpc_down": (
+        "{fault: rpc_down, target: settle, during: [0 s, 40 s]}",
+        "{fault: rpc_down, target: settle, probability: 30 %}",
+        "{fault: rpc_down, target: settle_watch, during: [1 s, 70 s]}",
+    ),
+    "rpc_slow": (
+        "{fault: rpc_slow, target: settle, call: chain.send, by: 12 s}",
+        "{fault: rpc_slow, target: settle, probability: 30 %}",
+        "{fault: rpc_slow, target: settle, by: 2 s}",
+    ),
+    "stuck_transaction": ("{fault: stuck_transaction, during: [0 s, 65 s]}",),
     "throttle": (
         "{fault: throttle, during: [1 s, 6 s], probability: 3 %}",
         "{fault: throttle, target: settle, call: 'chain.*', at: 0 s}",
@@ -43,7 +67,7 @@ STRIKES: dict[str, tuple[str, ...]] = {
 
 ROOT = Path(__file__).parents[2]
 
-LATE = ("settle", "archive")
+LATE = ("settle", "archive", "gas_spike", "operator_key_lost", "reorg", "stuck_transaction")
 """Works on batches of ten seconds, so ten seconds of trading are too short to meet it."""
 
 LINES = [(kind, line) for kind, lines in STRIKES.items() for line in lines]

@@ -104,19 +104,38 @@ def test_the_chain_is_down():
     exchange.check_settled_once(trades)
 
 
-def test_later_batches_wait_for_the_first():
+@rule("SETL-015")
+def test_an_event_brings_on_what_waits_before_its_own():
     exchange = Exchange()
     chain, exchange.chain = exchange.chain, Down()
-    first = exchange.trade()
-    exchange.settle(event_of([first]))
+    trades = [exchange.trade() for _ in range(4)]
+    for item in trades[:3]:
+        exchange.settle(event_of([item]))
+    assert [exchange.batch(n)["status"] for n in (1, 2, 3)] == [PREPARED] * 3
     exchange.chain = chain
 
-    second = exchange.trade()
-    exchange.settle(event_of([second]))
+    exchange.settle(event_of(trades[3:]))
 
-    assert [exchange.batch(n)["status"] for n in (1, 2)] == [PREPARED, PREPARED]
+    assert [exchange.batch(n)["status"] for n in (1, 2, 3, 4)] == [SUBMITTED] * 4
+    assert [exchange.batch(n)["nonce"] for n in (1, 2, 3, 4)] == [0, 1, 2, 3]
     exchange.drain()
-    exchange.check_settled_once([first, second])
+    exchange.check_settled_once(trades)
+
+
+@rule("SETL-015")
+def test_a_long_queue_is_left_to_the_watch():
+    exchange = Exchange()
+    chain, exchange.chain = exchange.chain, Down()
+    trades = [exchange.trade() for _ in range(12)]
+    for item in trades[:11]:
+        exchange.settle(event_of([item]))
+    exchange.chain = chain
+
+    exchange.settle(event_of(trades[11:]))
+    assert [exchange.batch(n)["status"] for n in range(1, 13)] == [PREPARED] * 12
+
+    exchange.drain()
+    exchange.check_settled_once(trades)
 
 
 @rule("SETL-007")
@@ -185,7 +204,8 @@ def test_a_batch_that_was_signed_but_not_sent_comes_first():
     exchange.chain = chain
     exchange.settle(event_of(trades[1:]))
 
-    assert [exchange.batch(n)["status"] for n in (1, 2)] == [SIGNED, PREPARED]
+    assert [exchange.batch(n)["status"] for n in (1, 2)] == [SUBMITTED, SUBMITTED]
+    assert [exchange.batch(n)["nonce"] for n in (1, 2)] == [0, 1]
     exchange.drain()
     exchange.check_settled_once(trades)
 
