@@ -16,7 +16,6 @@ from system.ports.chain import Bid, Chain, Fees, PreparedTx
 from system.ports.clock import Clock
 from system.ports.store import Clause, Store, Update
 from system.settlement.batching import (
-    CONFIRMED,
     PREPARED,
     SIGNED,
     SUBMITTED,
