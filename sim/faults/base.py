@@ -45,6 +45,16 @@ CallName = Annotated[str, AfterValidator(_call)]
 """A port call, `chain.send`; `store.commit`, `store.read` and `store.*` stand for several."""
 
 
+ACKNOWLEDGED = (
+    "stream -> pipe",
+    "pipe -> commands",
+    "commands -> matcher",
+    "stream -> archive",
+    "stream -> settlement",
+)
+"""Hops whose sender waits for the receiver: what is not acknowledged comes again."""
+
+
 class Fault(Part):
     """Something that breaks; its fields are its syntax in a scenario file.
 

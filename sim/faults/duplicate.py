@@ -5,20 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
-from sim.faults.base import Fault, HopName
+from sim.faults.base import ACKNOWLEDGED, Fault, HopName
 from sim.faults.site import Site
 from sim.kernel.disturbed import unheard
 from sim.kernel.plumbing import Event, Finish, Invoke
 from sim.scenario.units import SECOND_NS, Duration
-
-ACKNOWLEDGED = (
-    "stream -> pipe",
-    "pipe -> commands",
-    "commands -> matcher",
-    "stream -> archive",
-    "stream -> settlement",
-)
-"""Hops whose sender waits for the receiver: there the second delivery comes before the acknowledgement."""
 
 
 class Duplicate(Fault):

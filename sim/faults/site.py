@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from sim.kernel.dice import Dice
-from sim.kernel.disturbed import DisturbedCloud
+from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
 from sim.kernel.history import HistoryWriter
 from sim.kernel.interference import Interference
 from sim.kernel.timeline import Timeline
@@ -22,7 +22,7 @@ class Grounds:
     """What all faults of a run share: the world's parts, and how often each fault has struck.
 
     Attributes:
-        cloud: there when time begins, not yet while faults are installed.
+        cloud, door: there when time begins, not yet while faults are installed.
         end_ns: when agents stop (ns since start); no fault outlasts it.
         times: by label.
     """
@@ -37,6 +37,7 @@ class Grounds:
         self.end_ns = end_ns
         self.interference = Interference()
         self.cloud: DisturbedCloud | None = None
+        self.door: DisturbedDoor | None = None
         self.times: dict[str, int] = {}
 
     def install(self, faults: tuple[Fault, ...]) -> None:
@@ -48,6 +49,11 @@ class Grounds:
             self.times[label] = 0
             fault.install(Site(fault, label, self))
 
+    def close(self) -> None:
+        """Leave what is under way where it is."""
+        if self.cloud is not None:
+            self.cloud.close()
+
 
 class Site:
     """The place of one fault.
@@ -55,6 +61,7 @@ class Site:
     Attributes:
         dice: the fault's own generator; no other source of chance is allowed.
         from_ns, to_ns: when it may happen (ns since start).
+        memory: what this fault remembers in this run; its class is frozen and shared.
     """
 
     def __init__(self, fault: Fault, label: str, grounds: Grounds) -> None:
@@ -67,6 +74,7 @@ class Site:
         self.once = fault.at is not None
         begin, end = fault.during or (fault.at or 0, grounds.end_ns)
         self.from_ns, self.to_ns = begin, min(end, grounds.end_ns)
+        self.memory: dict[Any, Any] = {}
         self._share = fault.probability
         self._spent = False
 
@@ -75,6 +83,12 @@ class Site:
         """The exchange's cloud; not there yet while faults are installed."""
         assert self.grounds.cloud is not None, "a fault reached for the cloud before time began"
         return self.grounds.cloud
+
+    @property
+    def door(self) -> DisturbedDoor:
+        """The public door; not there yet while faults are installed."""
+        assert self.grounds.door is not None, "a fault reached for the door before time began"
+        return self.grounds.door
 
     @property
     def open(self) -> bool:

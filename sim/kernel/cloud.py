@@ -172,7 +172,7 @@ class Cloud:
             clock=timeline,
             ids=outside.make_ids(by),
             store=ObservedStore(backend.store, by, history, timeline, self._on_insert),
-            queue=ObservedQueue(backend.queue, self._wake_commands),
+            queue=ObservedQueue(backend.queue, self.wake_commands),
             topic=ObservedTopic(backend.topic, history, timeline, self._deliver_news),
             sockets=self,
             lake=ObservedLake(backend.lake, history, timeline),
@@ -181,7 +181,8 @@ class Cloud:
         )
         return System(ports, outside.config)
 
-    def _wake_commands(self) -> None:
+    def wake_commands(self) -> None:
+        """There may be a message in the commands queue."""
         self._queue_readers[self._commands_queue].wake()
 
     def start_schedules(self) -> None:
@@ -347,7 +348,10 @@ class Door:
     def _serve(self, event: Event, on_response: OnResponse | None, who: str, took_ns: int) -> None:
         cloud = self.cloud
         cloud.in_flight -= 1
-        said = cloud.run_handler(self._api, event)
+        self._answer(on_response, who, took_ns, cloud.run_handler(self._api, event))
+
+    def _answer(self, on_response: OnResponse | None, who: str, took_ns: int, said: Any) -> None:
+        cloud = self.cloud
         response = {"statusCode": 503, "headers": {}, "body": ""} if isinstance(said, Failed) else said
         cloud.history.add(
             {

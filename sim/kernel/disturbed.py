@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import orjson
 
 from sim.kernel.backend import Backend
 from sim.kernel.cloud import Cloud, Door, Function, OnMessage, OnResponse, Outside
@@ -19,8 +20,10 @@ from sim.kernel.links import Links
 from sim.kernel.plumbing import Event, Failed, Finish, Invoke
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
+from system.model import keys
 from system.model.errors import Unavailable
 from system.model.units import NS
+from system.ports.store import query_all
 from system.wiring import System
 
 RETRIES_NS = (60 * NS, 120 * NS)
@@ -161,6 +164,9 @@ class DisturbedCloud(Cloud):
         else:
             super().invoke(function, event, finish)
 
+    def close(self) -> None:
+        """Leave what is under way where it is: the run is over."""
+
     def later(self, delay_ns: int, call: Any, *args: Any) -> None:
         """Call later, and say until then that something is under way."""
         self.in_flight += 1
@@ -211,10 +217,21 @@ class DisturbedCloud(Cloud):
 class DisturbedDoor(Door):
     """The public door, with an internet that loses and repeats."""
 
+    def channels_of(self, connection_id: str) -> list[str]:
+        """Return what a connection listens to, as its client knows it."""
+        pk = keys.connection_pk(connection_id)
+        rows = query_all(self.cloud.backend.store, keys.WS_CONNECTIONS, pk)
+        return [row["channel"] for row in rows if "channel" in row]
+
+    def come_back(self, connection_id: str, hear: OnMessage, channels: list[str]) -> None:
+        """Connect a client again that had lost its socket."""
+        self.connect(connection_id, hear)
+        self.say(connection_id, orjson.dumps({"action": "subscribe", "channels": channels}).decode())
+
     def __init__(self, cloud: DisturbedCloud) -> None:
         super().__init__(cloud)
         self._out = cloud.road("client -> api", self._arrive)
-        self._home = cloud.road("api -> client", _answer)
+        self._home = cloud.road("api -> client", _come_home)
 
     def request(self, event: Event, on_response: OnResponse | None) -> None:
         self._out(event, unheard if on_response is None else partial(self._respond, on_response))
@@ -226,7 +243,7 @@ class DisturbedDoor(Door):
         self._home(response, on_response)
 
 
-def _answer(response: Event, finish: Finish) -> None:
+def _come_home(response: Event, finish: Finish) -> None:
     finish(response)
 
 

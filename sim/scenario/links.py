@@ -25,5 +25,16 @@ LINKS: dict[str, Delay] = {
     # EventBridge promises the minute, not the second
     "schedule -> job": Delay(200 * _MS, 900 * _MS),
     "settlement -> chain": Delay(30 * _MS, 150 * _MS),
+    # from here on only where invocations interleave: atomic ones take one hop's time, or none
+    "settlement -> store": Delay(6 * _MS, 25 * _MS),
+    "fan_out -> store": Delay(4 * _MS, 20 * _MS),
+    "fan_out -> sockets": Delay(2 * _MS, 10 * _MS),
+    "matcher -> updates": Delay(8 * _MS, 35 * _MS),
+    "jobs -> store": Delay(6 * _MS, 25 * _MS),
+    "jobs -> updates": Delay(8 * _MS, 35 * _MS),
+    "jobs -> commands": Delay(8 * _MS, 30 * _MS),
+    "jobs -> lake": Delay(30 * _MS, 150 * _MS),
+    "jobs -> oracle": Delay(80 * _MS, 400 * _MS),
+    "cold -> warm": Delay(250 * _MS, 900 * _MS),
 }
 """Every hop by name, `from -> to`; the kernel draws from these."""

@@ -156,10 +156,8 @@ class Scenario(Part):
     """What stands in for the chain: `model`, `anvil`, or the address of a node."""
     ingress: Annotated[Literal["pipe"], choice("ingress", "pipe", later=("direct",))] = "pipe"
     """How orders reach the matcher: Orders stream, pipe, queue."""
-    interleaving: Annotated[Literal["atomic"], choice("interleaving", "atomic", later=("greenlet",))] = (
-        "atomic"
-    )
-    """`atomic`: a handler's invocation happens at one instant."""
+    interleaving: Annotated[Literal["atomic", "ports"], choice("interleaving", "atomic", "ports")] = "atomic"
+    """`atomic`: an invocation happens at one instant; `ports`: they overlap, and wait at port calls."""
     signatures: Annotated[Literal["real", "sampled", "off"], choice("signatures", *SIGNATURES)] = "real"
     """Whether orders are signed and checked: all, one in sixteen, or none (for bulk runs)."""
     confirmations: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 3

@@ -17,6 +17,7 @@ from sim.client.requests import Requests, Signing
 from sim.faults import Grounds
 from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
+from sim.kernel.bridge import BridgedCloud, BridgedDoor
 from sim.kernel.cloud import Cloud, Door, Outside
 from sim.kernel.dice import Dice
 from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
@@ -106,18 +107,21 @@ class World:
         """Build the cloud and its door; the one in which faults happen only for a scenario with faults."""
         scenario, timeline, history = self.scenario, self.timeline, self.history
         grounds = self.grounds
-        if not scenario.faults:
+        if not scenario.faults and scenario.interleaving == "atomic":
             links = Links(self.dice, scenario.delays())
             self.cloud = Cloud(self.template, backend, timeline, history, links, outside)
             self.door = Door(self.cloud)
             return
         grounds.install(scenario.faults)
         links = ShiftedLinks(self.dice, scenario.delays(), grounds.interference)
-        cloud = DisturbedCloud(
-            self.template, backend, timeline, history, links, outside, grounds.interference
-        )
-        self.cloud = grounds.cloud = cloud
-        self.door = DisturbedDoor(cloud)
+        parts = (self.template, backend, timeline, history, links, outside, grounds.interference)
+        if scenario.interleaving == "ports":
+            bridged = BridgedCloud(*parts)
+            grounds.cloud, grounds.door = bridged, BridgedDoor(bridged)
+        else:
+            disturbed = DisturbedCloud(*parts)
+            grounds.cloud, grounds.door = disturbed, DisturbedDoor(disturbed)
+        self.cloud, self.door = grounds.cloud, grounds.door
 
     def _deposit(self, wallets: list[Wallet]) -> None:
         """Every wallet deposits on chain, and enough blocks follow for the indexer to believe it."""
@@ -209,6 +213,7 @@ class World:
 
     def close(self) -> None:
         """Stop the chain and give back the backend."""
+        self.grounds.close()
         self.chain.close()
         if self.backend is not None:
             self.backend.close()

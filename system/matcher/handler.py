@@ -1,7 +1,8 @@
 """Step 6 of the walk: a batch of commands in, one commit per market, news out.
 
 The book lives in this instance's memory only while commits succeed. Whenever one fails, the
-market is dropped and read anew from the store by the next batch: there is no repair path.
+market is dropped and read anew from the store: at once where a remembered book was out of date,
+by the next batch otherwise. There is no repair path.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from system.matcher.matching import Engine
 from system.matcher.recovery import load_bucket, load_positions, read_many, rebuild, take_lease
 from system.metrics.buckets import MinuteBucket
 from system.model import keys, messages
-from system.model.errors import PortError, Unavailable
+from system.model.errors import ConditionFailed, PortError, Unavailable
 from system.model.keys import Key
 from system.model.market import MarketState
 from system.model.messages import Command, Message, command_of, read_command
@@ -93,10 +94,21 @@ class Matcher:
         return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def _serve(self, symbol: str, commands: list[Command]) -> None:
-        now_ns = self.clock.now_ns()
         # Out of the table while it is worked with: whatever fails, and even a defect that this
         # instance outlives, no half-applied book is left behind.
-        seat = self.seats.pop(symbol, None) or self._sit_down(symbol, now_ns)
+        seat = self.seats.pop(symbol, None)
+        if seat is not None:
+            try:
+                self._serve_from(seat, commands, self.clock.now_ns())
+            except ConditionFailed:
+                pass  # another instance has served the market since, and the seat is out of date
+            else:
+                return
+        now_ns = self.clock.now_ns()
+        self._serve_from(self._sit_down(symbol, now_ns), commands, now_ns)
+
+    def _serve_from(self, seat: Seat, commands: list[Command], now_ns: int) -> None:
+        symbol = seat.symbol
         batch = _Batch(self, seat, now_ns)
         try:
             batch.serve(commands)

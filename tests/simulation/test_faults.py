@@ -11,6 +11,69 @@ from sim.scenario.schema import Scenario
 from tests.simulation.scenes import small
 
 STRIKES: dict[str, tuple[str, ...]] = {
+    "clock_skew": (
+        "{fault: clock_skew, target: matcher, by: 2 s, during: [2 s, 7 s]}",
+        "{fault: clock_skew, target: matcher, by: 2 s, direction: behind, during: [2 s, 4 s]}",
+        "{fault: clock_skew, target: api, by: 2 s, during: [2 s, 7 s]}",
+        "{fault: clock_skew, target: api, by: 2 s, direction: behind, during: [2 s, 7 s]}",
+        "{fault: clock_skew, target: market_minute, by: 90 s, during: [1 s, 9 s]}",
+    ),
+    "clock_step": (
+        "{fault: clock_step, target: matcher, by: 1 s, direction: behind, during: [2 s, 7 s]}",
+        "{fault: clock_step, target: '*', by: 1 s, during: [2 s, 7 s]}",
+    ),
+    "cold_start_storm": ("{fault: cold_start_storm, during: [3 s, 8 s]}",),
+    "conflict": (
+        "{fault: conflict, during: [1 s, 6 s], probability: 5 %}",
+        "{fault: conflict, target: matcher, at: 3 s}",
+    ),
+    "cron_late": ("{fault: cron_late, target: market_minute, by: 70 s}",),
+    "cron_missed": (
+        "{fault: cron_missed, target: market_minute}",
+        "{fault: cron_missed, target: dex-oracle-ticks}",
+    ),
+    "cron_twice": (
+        "{fault: cron_twice}",
+        "{fault: cron_twice, target: daily_rollup, after: 1 s}",
+    ),
+    "dead_letter": ("{fault: dead_letter, during: [1 s, 620 s]}",),
+    "delay": (
+        "{fault: delay, target: stream -> pipe, by: 2 s, probability: 30 %}",
+        "{fault: delay, target: matcher -> store, by: 1 s, probability: 30 %}",
+    ),
+    "drop": (
+        "{fault: drop, target: client -> api, probability: 10 %}",
+        "{fault: drop, target: api -> client, probability: 10 %}",
+        "{fault: drop, target: stream -> pipe, probability: 30 %}",
+        "{fault: drop, target: commands -> matcher, probability: 10 %}",
+        "{fault: drop, target: updates -> fan_out, probability: 10 %}",
+        "{fault: drop, target: fan_out -> client, probability: 10 %}",
+    ),
+    "oracle_diverging": ("{fault: oracle_diverging, source: chainlink, during: [2 s, 9 s]}",),
+    "oracle_frozen": ("{fault: oracle_frozen, during: [2 s, 9 s]}",),
+    "oracle_stale": ("{fault: oracle_stale, source: pyth, during: [2 s, 9 s]}",),
+    "oracle_wrong": (
+        "{fault: oracle_wrong, during: [2 s, 9 s]}",
+        "{fault: oracle_wrong, by: 30 %, direction: below, during: [2 s, 9 s]}",
+    ),
+    "outage": (
+        "{fault: outage, call: topic.publish, target: matcher, during: [2 s, 4 s]}",
+        "{fault: outage, call: 'store.*', target: api, during: [2 s, 4 s]}",
+        "{fault: outage, call: 'lake.*', at: 0 s}",
+    ),
+    "partial_failure": ("{fault: partial_failure, during: [2 s, 5 s], probability: 30 %}",),
+    "reorder": (
+        "{fault: reorder, target: commands -> matcher}",
+        "{fault: reorder, target: updates -> fan_out, probability: 30 %}",
+        "{fault: reorder, target: client -> api, probability: 30 %}",
+    ),
+    "socket_gone": ("{fault: socket_gone, during: [2 s, 6 s], probability: 1 %, away: 2 s}",),
+    "stale_list": ("{fault: stale_list, age: 9 s}",),
+    "stream_stall": (
+        "{fault: stream_stall, during: [2 s, 6 s]}",
+        "{fault: stream_stall, target: stream -> archive, during: [2 s, 60 s]}",
+    ),
+    "visibility_expiry": ("{fault: visibility_expiry, probability: 30 %}",),
     "crash": (
         "{fault: crash, target: matcher, at: 2 s, before: store.commit}",
         "{fault: crash, target: matcher, at: 2 s, after: store.commit, down: 2 s}",
@@ -67,10 +130,19 @@ STRIKES: dict[str, tuple[str, ...]] = {
 
 ROOT = Path(__file__).parents[2]
 
-LATE = ("settle", "archive", "gas_spike", "operator_key_lost", "reorg", "stuck_transaction")
+LATE = (
+    "settle",
+    "archive",
+    "lake",
+    "stale_list",
+    "gas_spike",
+    "operator_key_lost",
+    "reorg",
+    "stuck_transaction",
+)
 """Works on batches of ten seconds, so ten seconds of trading are too short to meet it."""
 
-LINES = [(kind, line) for kind, lines in STRIKES.items() for line in lines]
+LINES = [line for lines in STRIKES.values() for line in lines]
 
 
 def with_faults(seed: int, *lines: str, more: tuple[str, ...] = ()) -> Scenario:
@@ -81,10 +153,18 @@ def test_every_kind_is_tried() -> None:
     assert set(STRIKES) == {kind.model_fields["fault"].annotation.__args__[0] for kind in FAULTS}  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("kind", "line"), LINES, ids=[line for _, line in LINES])
-def test_a_fault_strikes_and_breaks_nothing(kind: str, line: str) -> None:
-    longer = ("duration=70 s",) if any(word in line for word in LATE) else ()
-    record = run(with_faults(1, line, more=longer), look_every_ns=2 * 10**9).record
+def longer_for(line: str) -> tuple[str, ...]:
+    """Return the settings for a run that meets the fault."""
+    if "dead_letter" in line:
+        return ("duration=640 s", "agents.1.rate=3 /min", "agents.2.rate=3 /min", "agents.0.refresh=60 s")
+    return ("duration=70 s",) if any(word in line for word in LATE) else ()
+
+
+@pytest.mark.parametrize("interleaving", ["atomic", "ports"])
+@pytest.mark.parametrize("line", LINES)
+def test_a_fault_strikes_and_breaks_nothing(line: str, interleaving: str) -> None:
+    settings = (*longer_for(line), f"interleaving={interleaving}")
+    record = run(with_faults(1, line, more=settings), look_every_ns=2 * 10**9).record
 
     [(_, times)] = record.faults.items()
     assert times > 0, "it never struck"

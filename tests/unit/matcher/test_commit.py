@@ -9,8 +9,9 @@ import pytest
 from system.matcher.commit import Advance, Changes, Watermark, transaction
 from system.matcher.steps import Done, Posting
 from system.metrics.buckets import minute_label
+from system.model.errors import ConditionFailed
 from system.model.keys import Key
-from system.model.messages import command_body, minute_command
+from system.model.messages import command_body, minute_command, read_command
 from system.model.order import order_from_item
 from system.model.units import NS
 from system.ports.store import MAX_TRANSACTION_ACTIONS, Clause, Put, Update
@@ -236,12 +237,18 @@ def test_a_message_older_than_the_row_is_not_applied_from_the_start():
     assert begun["cum_qty_e8"] > 0
 
     matcher = floor.new_matcher()
-    matcher.seats["BTC-PERP"] = seat = matcher._sit_down("BTC-PERP", START_NS)
+    seat = matcher._sit_down("BTC-PERP", START_NS)
     seat.fresh, seat.since_ns = False, 0  # as if the accepting clock were far ahead
     before = comparable(floor.scan())
-    assert floor.serve(matcher) == {"received": 4, "failed": 4}
+    records = floor.fifo.receive(10, 60 * NS)
+    with pytest.raises(ConditionFailed):
+        matcher._serve_from(seat, [read_command(record["body"]) for record in records], START_NS)
     assert comparable(floor.scan()) == before
 
+    for record in records:
+        floor.fifo.release(record["receiptHandle"])
+    matcher.seats["BTC-PERP"] = seat
+    assert floor.serve(matcher) == {"received": 4, "failed": 0}
     floor.run()
     floor.audit()
 
@@ -253,8 +260,9 @@ def test_who_lost_the_lease_writes_nothing():
     floor.fund("bob")
     floor.order("ann", "SELL", 1, 60_000)
     floor.run()
-    zombie, successor = floor.matcher, floor.new_matcher()
+    zombie, successor = floor.matcher, floor.new_matcher(matcher_id="successor")
 
+    floor.clock.advance(31 * NS)
     floor.order("bob", "BUY", 1, 59_000)
     floor.carry()
     floor.serve(successor)
@@ -268,6 +276,29 @@ def test_who_lost_the_lease_writes_nothing():
 
     floor.serve(successor)
     assert len(floor.store.scan("Trades")) == 1
+    floor.audit()
+
+
+@rule("LEAS-004")
+def test_an_instance_whose_book_is_out_of_date_reads_it_anew_at_once():
+    floor = Floor()
+    floor.fund("ann")
+    floor.fund("bob")
+    floor.order("ann", "SELL", 1, 60_000)
+    floor.run()
+    twins = floor.matcher, floor.new_matcher()
+
+    for number in range(6):
+        floor.order("bob", "BUY", 1, 59_000)
+        floor.order("ann", "SELL", 1, 60_000)
+        floor.order("bob", "BUY", 1, 60_000)
+        floor.carry()
+        assert floor.serve(twins[(number + 1) % 2]) == {"received": 3, "failed": 0}
+        floor.clock.advance(NS)
+
+    assert len(floor.store.scan("Trades")) == 6
+    assert [row["trade_no"] for row in floor.store.scan("Trades")] == [1, 2, 3, 4, 5, 6]
+    assert len(floor.news("trade")) == 6
     floor.audit()
 
 

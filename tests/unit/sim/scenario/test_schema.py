@@ -95,7 +95,7 @@ def test_a_perp_trader_is_given_no_base() -> None:
         ("backend=mto", "backend", "no backend `mto`"),
         ("chain=ganache", "chain", "`model`, `anvil` or an http address"),
         ("ingress=direct", "ingress", "ingress `direct` is not built yet"),
-        ("interleaving=greenlet", "interleaving", "not built yet"),
+        ("interleaving=greenlet", "interleaving", "no interleaving `greenlet`"),
         ("signatures=maybe", "signatures", "no signatures `maybe`"),
         ("start=noon", "start", "an instant in UTC"),
         ("speed=9", "speed", "unknown field `speed`"),
