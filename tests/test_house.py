@@ -29,7 +29,7 @@ WORLDLY_ALLOWED = {
 }
 FLOAT_ALLOWED: dict[str, str] = {
     "system/metrics": "measures are shown, never booked",
-    "system/risk/volatility": "implied volatility is a measure: decision 0028",
+    "system/risk/volatility": "implied volatility is a measure: decision 0052",
     "system/adapters/memory/lake": "joins paths with /",
 }
 LONG_ALLOWED: dict[str, str] = {}  # "path" or "path::function" -> reason

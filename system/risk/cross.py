@@ -1,6 +1,6 @@
 """Cross margin, an experiment mode: one equity answers for all positions of an account. RISK-043, RISK-044.
 
-The venue trades isolated (decision 0025). These are the formulas of dYdX's subaccounts, on
+The venue trades isolated (decision 0050). These are the formulas of dYdX's subaccounts, on
 exact fractions, rounded where a price or an amount leaves.
 """
 

@@ -38,8 +38,13 @@ def pay(fund: Fund, amount: int, allowance: int) -> tuple[Fund, int]:
 
 
 def write_off(fund: Fund, amount: int) -> Fund:
-    """Book a loss that nobody pays: a receivable of the exchange. Rule: INSU-005."""
-    return Fund(fund.balance, fund.bad_debt + amount)
+    """Book a loss that nobody else pays: what is in the fund, then a receivable. Rule: INSU-005.
+
+    An event's cap spares the fund while others can still pay, but nothing is bad debt before the
+    fund is empty.
+    """
+    paid = min(amount, fund.balance)
+    return Fund(fund.balance - paid, fund.bad_debt + amount - paid)
 
 
 class Haircut(msgspec.Struct, frozen=True):
@@ -91,5 +96,7 @@ def share_deficit(
     left = deficit - paid
     socialised = min(left, sum(gains)) if haircuts else 0
     cut = haircut(gains, sum(gains) - socialised)
-    fund = receive(write_off(fund, left - socialised), cut.dust)
-    return Shared(fund, paid, socialised, left - socialised, cut.paid, cut.dust)
+    rest = write_off(fund, left - socialised)
+    written_off = rest.bad_debt - fund.bad_debt
+    insurance = deficit - socialised - written_off
+    return Shared(receive(rest, cut.dust), insurance, socialised, written_off, cut.paid, cut.dust)

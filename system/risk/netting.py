@@ -5,7 +5,7 @@ is excess, and three rules say what it pays:
 
 gross  every excess order
 pair   each excess sell stands beside one excess buy, best first; the dearer of the two pays
-max    the dearer side (Vega); not self-funding: decision 0026
+max    the dearer side (Vega); not self-funding: decision 0051
 
 An answer is a quantity for each order, so a hold remains the hold of one order.
 """

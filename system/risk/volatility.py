@@ -1,6 +1,6 @@
 """Black-76 prices, implied volatility and greeks, for statistics only: IVOL-001 to IVOL-008.
 
-The one place of the rulebook with floats (decision 0028): nothing here is ever booked. QuantLib
+The one place of the rulebook with floats (decision 0052): nothing here is ever booked. QuantLib
 computes; it is imported where it is used, so that only functions that need it pay for it.
 Prices are in units of the quote for one base, times in years of 365 days, volatilities per year.
 """

@@ -12,7 +12,7 @@ from fractions import Fraction
 import msgspec
 
 from system.model.units import PPM, QTY_SCALE, div_ceil, ppm_ceil
-from system.risk.insurance import Fund, pay, receive, write_off
+from system.risk.insurance import Fund, receive, write_off
 
 
 class CloseOut(msgspec.Struct, frozen=True):
@@ -81,15 +81,15 @@ class Covered(msgspec.Struct, frozen=True):
     """Where a close left the fund, and what of its loss the fund and bad debt took. Units: uUSDC."""
 
     fund: Fund
-    paid: int
+    paid: int  # to be taken off the event's allowance
     written_off: int
 
 
-def cover(fund: Fund, close: CloseOut, allowance: int) -> Covered:
-    """Book a close in the fund: its income, or its deficit up to the event's allowance. Rule: LIQU-015."""
-    fund, paid = pay(fund, close.deficit, allowance)
-    short = close.deficit - paid
-    return Covered(receive(write_off(fund, short), close.insurance), paid, short)
+def cover(fund: Fund, close: CloseOut) -> Covered:
+    """Book a close in the fund: its income, or its deficit. Rule: LIQU-015."""
+    after = write_off(fund, close.deficit)
+    written_off = after.bad_debt - fund.bad_debt
+    return Covered(receive(after, close.insurance), close.deficit - written_off, written_off)
 
 
 class InventoryFill(msgspec.Struct, frozen=True):

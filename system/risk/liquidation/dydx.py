@@ -10,6 +10,7 @@ from system.model.units import PPM, QTY_SCALE
 from system.risk.cross import CrossAccount, Holding
 from system.risk.liquidation.case import Alert, Case, Close, Deleverage, Done, Step, Wait
 from system.risk.liquidation.close_out import fund_limit_price_e6
+from system.risk.liquidation.standard import at_any_price
 
 
 def fillable_price(
@@ -44,8 +45,10 @@ class Dydx(msgspec.Struct, frozen=True):
         if case.open_orders:
             return Alert()
         terms = case.terms
-        if case.is_bankrupt and terms.adl and not case.deleveraged:
-            return Deleverage(case.held_e8, case.bankruptcy_e6, "pro_rata")
+        if case.is_bankrupt:
+            if terms.adl and not case.deleveraged:
+                return Deleverage(case.held_e8, case.bankruptcy_e6, "pro_rata")
+            return at_any_price(case)
         if case.rounds and case.now_ns < case.last_round_ns + terms.retry_ns:
             return Wait(case.last_round_ns + terms.retry_ns)
         limit = case.limit_e6(self.limit_price_e6(case))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from system.risk.liquidation.case import Case, Close, Deleverage, Step, Wait
 from system.risk.liquidation.close_out import fund_limit_price_e6
+from system.risk.liquidation.standard import at_any_price
 
 
 def unwind(case: Case, policy: str, deleverage_e6: int = 0) -> Step:
@@ -27,5 +28,4 @@ def unwind(case: Case, policy: str, deleverage_e6: int = 0) -> Step:
         return Close(case.held_e8, wide, widened=True, residual_to_fund=True)
     if terms.adl and not case.deleveraged:
         return Deleverage(case.held_e8, deleverage_e6 or cost_e6, policy)
-    edge = case.limit_e6(case.band_low_e6 if case.size_e8 > 0 else case.band_high_e6)
-    return Close(case.held_e8, edge, widened=True, residual_to_fund=True)
+    return at_any_price(case, residual_to_fund=True)

@@ -30,10 +30,17 @@ def last_resort(case: Case, qty_e8: int, policy: str) -> Step:
         return Close(qty_e8, limit, terms.liq_fee_ppm, widened=True)
     if terms.adl and not case.deleveraged:
         return Deleverage(case.held_e8, case.bankruptcy_e6, policy)
-    if case.now_ns < case.last_round_ns + terms.retry_ns:
+    return at_any_price(case)
+
+
+def at_any_price(case: Case, residual_to_fund: bool = False) -> Step:
+    """Return a close at the band's edge, whose loss becomes bad debt when the fund has no more. LIQU-005."""
+    terms = case.terms
+    if case.rounds and case.now_ns < case.last_round_ns + terms.retry_ns:
         return Wait(case.last_round_ns + terms.retry_ns)
-    edge = case.band_low_e6 if case.size_e8 > 0 else case.band_high_e6
-    return Close(case.held_e8, case.limit_e6(edge), terms.liq_fee_ppm, widened=True)
+    limit = case.limit_e6(case.band_low_e6 if case.size_e8 > 0 else case.band_high_e6)
+    liq_fee_ppm = 0 if residual_to_fund else terms.liq_fee_ppm
+    return Close(case.held_e8, limit, liq_fee_ppm, widened=True, residual_to_fund=residual_to_fund)
 
 
 class Standard:
