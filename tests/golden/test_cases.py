@@ -10,6 +10,7 @@ import pytest
 from tests.golden.__main__ import main
 from tests.golden.cases_file import BadFile, Case, read_cases
 from tests.golden.runner import Verdict, differences, run_case, shown
+from tests.rules import rule
 
 CASES = Path(__file__).parent / "cases"
 UNSUPPORTED_MOST = 22
@@ -20,6 +21,7 @@ def every_case() -> list[Case]:
     return [case for name in ("published", "derived") for case in read_cases(CASES / f"{name}.yaml")]
 
 
+@rule("FUND-011")
 @pytest.mark.parametrize("case", every_case(), ids=lambda case: case.id)
 def test_no_worked_example_fails(case: Case) -> None:
     outcome = run_case(case)
