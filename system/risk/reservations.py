@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Side
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
 from system.risk.positions import margin_step
@@ -34,6 +35,18 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     max_price_e6: int = 0  # of CAPPED
     strike_e6: int = 0  # of CALL and PUT
     cap_e6: int = 0  # of CALL
+
+
+def terms_of(spec: MarketSpec) -> Terms:
+    """Return the numbers of a market's instrument: what netting and reservations compare by."""
+    payoffs = {MarketKind.SPOT: Payoff.SPOT, MarketKind.PERP: Payoff.LINEAR, MarketKind.FUTURE: Payoff.LINEAR}
+    return Terms(
+        payoff=payoffs.get(spec.kind) or Payoff(spec.option_type),
+        fee_ppm=spec.fee_ppm,
+        im_ppm=spec.im_ppm,
+        strike_e6=spec.strike_e6,
+        cap_e6=spec.cap_e6,
+    )
 
 
 def unit_loss_e6(terms: Terms, side: Side, price_e6: int) -> int:

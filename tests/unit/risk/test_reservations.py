@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from system.model.errors import Rejected
-from system.model.order import BUY, SELL, Side
+from system.model.market import MarketKind, MarketSpec
+from system.model.order import BUY, SELL, Order, Side
 from system.model.position import Position
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
 from system.risk.capped import capped_effect
+from system.risk.holds import hold_at
 from system.risk.positions import margin_step, settle_fill
 from system.risk.rebates import rebate_step
 from system.risk.redemption import CxptMove, redeem, synth_coverage_ppm, vault_shares, withdraw_as_cxpt
@@ -21,6 +24,7 @@ from system.risk.reservations import (
     pays_fee_from_proceeds,
     reservation,
     reserved_in_base,
+    terms_of,
     unit_loss_e6,
     worst_price_e6,
 )
@@ -110,6 +114,59 @@ def test_a_reservation_covers_every_fill_and_what_is_left(
 @rule("RISK-068")
 def test_an_order_cost_also_holds_the_fee_of_its_end() -> None:
     assert order_cost(50 * K, 45 * K, 100_000, 550) == 5_052_250_000
+
+
+PERP = MarketSpec(
+    symbol="X-PERP", kind=MarketKind.PERP, base="X", underlying="X", tick_e6=TICK, lot_e8=LOT, im_ppm=33_333
+)
+FUTURE = msgspec.structs.replace(PERP, symbol="X-27JUN25", kind=MarketKind.FUTURE)
+CALL = msgspec.structs.replace(
+    PERP, kind=MarketKind.OPTION, option_type="CALL", strike_e6=60 * K, cap_e6=180 * K
+)
+MARKETS = (
+    PERP,
+    FUTURE,
+    msgspec.structs.replace(PERP, symbol="sX-USDC", kind=MarketKind.SPOT),
+    CALL,
+    msgspec.structs.replace(CALL, option_type="PUT", cap_e6=0),
+)
+
+
+@rule("RISK-060", "RISK-063")
+@pytest.mark.parametrize("spec", MARKETS, ids=lambda spec: spec.option_type or spec.kind.value)
+@given(
+    side=st.sampled_from([BUY, SELL]),
+    lots=st.integers(1, 10**6),
+    traded_lots=st.integers(0, 10**6),
+    ticks=st.integers(1, 10**7),
+)
+def test_what_the_matcher_holds_is_this_reservation(
+    spec: MarketSpec, side: Side, lots: int, traded_lots: int, ticks: int
+) -> None:
+    traded = traded_lots * ticks * TICK * LOT // QTY_SCALE
+    paid = ppm_ceil(traded, FEE)
+    order = Order(
+        symbol=spec.symbol,
+        uuid="o",
+        trader="t",
+        account="0xt",
+        subaccount=0,
+        order_type="LIMIT",
+        side=side,
+        tif="GTC",
+        post_only=False,
+        reduce_only=False,
+        qty_e8=(lots + traded_lots) * LOT,
+        limit_price_e6=ticks * TICK,
+        expire_ns=0,
+        nonce=1,
+        max_fee_bps=50,
+        signature="",
+        cum_notional=traded,
+        fee_paid=paid,
+    )
+    held = hold_at(order, spec, ticks * TICK, lots * LOT)
+    assert held == reservation(terms_of(spec), side, ticks * TICK, lots * LOT, traded, paid)
 
 
 MAX = 100 * K
