@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from system.model.errors import ConfigError
-from system.model.units import NS
+from system.model.units import NS, PPM
 
 SAMPLE_EVERY = 16
 """With signatures `sampled`, the requests whose nonce is a multiple of this are signed."""
@@ -32,6 +32,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int = 3
     stuck_ns: int = 180 * NS  # how long a sent transaction may wait before it offers more
     depth_levels: int = 10
+    index_guard_ppm: int = 0  # how far two feeds of one age may differ; 0: what the asset is held to
+    index_volatility_ppm: int = PPM  # a year's, by which the guard grows with the feeds' difference of ages
+    index_jump_ppm: int = 100_000  # a greater step waits for its confirmation
 
     def signature_due(self, nonce: int) -> bool:
         """Tell whether a request of this nonce must be signed."""
@@ -46,6 +49,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in (("rate_per_s", self.rate_per_s), ("rate_burst", self.rate_burst)):
             if value <= 0:
                 return f"{name}: expected above 0, was {value}"
+        for name, value in (
+            ("index_guard_ppm", self.index_guard_ppm),
+            ("index_volatility_ppm", self.index_volatility_ppm),
+        ):
+            if value < 0:
+                return f"{name}: expected 0 or more, was {value}"
+        if self.index_jump_ppm <= 0:
+            return f"index_jump_ppm: expected above 0, was {self.index_jump_ppm}"
         return ""
 
 

@@ -108,7 +108,7 @@ class System:
     @cached_property
     def _oracle_fetch(self) -> OracleFetch:
         ports = self.ports
-        return OracleFetch(ports.store, ports.oracle, ports.topic, ports.clock)
+        return OracleFetch(ports.store, ports.oracle, ports.topic, ports.clock, self.config)
 
     @cached_property
     def _daily_rollup(self) -> DailyRollup:
@@ -189,6 +189,7 @@ def _ports(environ: Mapping[str, str]) -> Ports:
     from system.adapters.aws.topic import SnsTopic
     from system.adapters.evm.chain import EvmChain
     from system.adapters.evm.chainlink import ChainlinkOracle
+    from system.adapters.evm.pyth import PythOracle, Sources
     from system.adapters.evm.rpc import JsonRpc
     from system.adapters.evm.settings import chain_from_environment, operator_key_of
 
@@ -207,6 +208,6 @@ def _ports(environ: Mapping[str, str]) -> Ports:
         topic=SnsTopic(clients.sns, names.market_updates_arn),
         sockets=ApiGatewaySockets(clients.sockets(names.sockets_url)),
         lake=S3Lake(clients.s3, names.lake_bucket),
-        oracle=ChainlinkOracle(rpc, chain.feeds),
+        oracle=Sources(PythOracle(rpc, chain.pyth, chain.pyth_feeds), ChainlinkOracle(rpc, chain.feeds)),
         chain=EvmChain(rpc, operator_key, chain.contracts),
     )

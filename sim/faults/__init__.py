@@ -15,6 +15,7 @@ from sim.faults.dead_letter import DeadLetter
 from sim.faults.delay import Delay
 from sim.faults.drop import Drop
 from sim.faults.duplicate import Duplicate
+from sim.faults.feed import Feed
 from sim.faults.gas_spike import GasSpike
 from sim.faults.operator_key_lost import OperatorKeyLost
 from sim.faults.oracle_diverging import OracleDiverging
@@ -49,6 +50,7 @@ FAULTS: tuple[type[Fault], ...] = (
     Delay,
     Drop,
     Duplicate,
+    Feed,
     GasSpike,
     OperatorKeyLost,
     OracleDiverging,

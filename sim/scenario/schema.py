@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from sim.agents import KINDS, Agent
 from sim.faults import FAULTS, Fault
 from sim.kernel.dice import Delay
+from sim.scenario.index import IndexRule
 from sim.scenario.links import LINKS
 from sim.scenario.loader import Document, read_file, read_text
 from sim.scenario.markets import Market
@@ -168,6 +169,8 @@ class Scenario(Part):
     """The markets that are open from the start."""
     prices: dict[str, AnyProcess]
     """Outside price of each underlying asset."""
+    index: IndexRule = IndexRule()
+    """How an index is made of several feeds."""
     links: Annotated[dict[str, Link], BeforeValidator(_all_links)] = Field(default={}, validate_default=True)
     """Delays that differ from the usual ones, by hop: `api -> store`."""
     agents: tuple[AnyAgent, ...] = ()

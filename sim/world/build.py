@@ -82,6 +82,9 @@ class World:
             settlement_address=domain.verifying_contract,
             signatures=scenario.signatures,
             confirmations=scenario.confirmations,
+            index_guard_ppm=scenario.index.guard or 0,
+            index_volatility_ppm=scenario.index.volatility,
+            index_jump_ppm=scenario.index.jump,
         )
         self.prices = OraclePrices(
             {
@@ -90,6 +93,7 @@ class World:
             },
             scenario.start,
             timeline.now_ns,
+            {asset: process.confidence for asset, process in scenario.prices.items()},
         )
         outside = Outside(
             self.prices,

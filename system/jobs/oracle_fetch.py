@@ -1,7 +1,7 @@
-"""The seed's oracle job, every 30 s: feeds into Prices, and each market's index and mark.
+"""The seed's oracle job, every 30 s: feeds into Prices, one index an asset, and each market's row.
 
-First form: the index is the newest observation of the first source that the oracle lists (Pyth in a
-simulation, Chainlink on AWS, which has no other yet), and the mark is the index.
+What is wrong with a feed, and what makes an index, is system/risk/index.py; its state is in the
+rows of the asset's markets, so that the next tick goes on from it. The mark is the index.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
+from system.config import Config
 from system.model import keys, messages
 from system.model.keys import Item
 from system.model.market import LISTED
-from system.model.units import NS
+from system.model.units import NS, to_tick
 from system.ports.clock import Clock
-from system.ports.oracle import Oracle
+from system.ports.oracle import Observation, Oracle
 from system.ports.queue import Topic
 from system.ports.store import EXISTS, Put, Store, Update, query_all
+from system.risk.feeds import FeedFault
+from system.risk.index import IndexState, IndexTerms, observe, terms_of
 
 PRICE_TTL_S = 7 * 86_400
 
@@ -26,11 +30,12 @@ PRICE_TTL_S = 7 * 86_400
 class OracleFetch:
     """Pulls every asset that an open market needs."""
 
-    def __init__(self, store: Store, oracle: Oracle, topic: Topic, clock: Clock) -> None:
+    def __init__(self, store: Store, oracle: Oracle, topic: Topic, clock: Clock, config: Config) -> None:
         self.store = store
         self.oracle = oracle
         self.topic = topic
         self.clock = clock
+        self.config = config
 
     def handle(self, _event: dict[str, Any], _context: Any) -> None:
         """Serve one tick."""
@@ -45,44 +50,61 @@ class OracleFetch:
             by_asset.setdefault(row["underlying"], []).append(row)
         news: list[messages.Message] = []
         for asset, markets in by_asset.items():
-            index_e6 = self._record(asset, now_ns)
-            if index_e6 is None:
-                continue
+            terms = self._terms(asset)
+            seen = self.oracle.latest(asset)
+            state, faults = observe(_newest(markets), seen, terms, now_ns)
+            self.store.write(Put(keys.PRICES, _price_row(asset, state, seen, faults, now_ns)))
             for market in markets:
-                mark_e6 = _to_tick(index_e6, market["tick_e6"])
-                key = keys.Key(market["PK"], keys.META)
-                put = {"index_e6": index_e6, "mark_e6": mark_e6, "index_ns": now_ns}
-                self.store.write(Update(keys.MARKETS, key, put=put, when=EXISTS))
-                news.append(messages.mark_price(market["symbol"], now_ns, mark_e6, index_e6))
+                put = {
+                    "index_state": msgspec.to_builtins(state),
+                    "index_valid": state.valid,
+                    "standing": state.standing(terms, now_ns).value,
+                }
+                if state.valid:
+                    mark_e6 = to_tick(state.index_e6, market["tick_e6"])
+                    put |= {"index_e6": state.index_e6, "mark_e6": mark_e6, "index_ns": now_ns}
+                    news.append(messages.mark_price(market["symbol"], now_ns, mark_e6, state.index_e6))
+                self.store.write(
+                    Update(keys.MARKETS, keys.Key(market["PK"], keys.META), put=put, when=EXISTS)
+                )
         if news:
             self.topic.publish(orjson.dumps(news).decode())
 
-    def _record(self, asset: str, now_ns: int) -> int | None:
-        """Write the Prices row; None when no source answers or the first one has no price."""
-        observations = self.oracle.latest(asset)
-        if not observations or observations[0].price_e6 <= 0:
-            return None
-        row = {
-            "PK": keys.asset_pk(asset),
-            "SK": "TS#" + _iso(now_ns),
-            "asset": asset,
-            "price_e6": observations[0].price_e6,
-            "sources": [
-                {"source": seen.source, "price_e6": seen.price_e6, "published_ns": seen.published_ns}
-                for seen in observations
-            ],
-            "ts_ns": now_ns,
-            "ttl": now_ns // NS + PRICE_TTL_S,
-        }
-        self.store.write(Put(keys.PRICES, row))
-        return observations[0].price_e6
+    def _terms(self, asset: str) -> IndexTerms:
+        config = self.config
+        return terms_of(asset, config.index_guard_ppm, config.index_volatility_ppm, config.index_jump_ppm)
 
 
-def _to_tick(price_e6: int, tick_e6: int) -> int:
-    """Round half-even to the tick."""
-    down, rest = divmod(price_e6, tick_e6)
-    up = 2 * rest > tick_e6 or (2 * rest == tick_e6 and down % 2 == 1)
-    return (down + up) * tick_e6
+def _newest(markets: list[Item]) -> IndexState:
+    """Return what the asset's markets know; one that was listed just now knows nothing yet."""
+    states = [msgspec.convert(row["index_state"], IndexState) for row in markets if "index_state" in row]
+    return max(states, key=lambda state: state.seen_ns, default=IndexState())
+
+
+def _price_row(
+    asset: str, state: IndexState, seen: list[Observation], faults: dict[str, FeedFault], now_ns: int
+) -> Item:
+    """Return the Prices row: the index, held where there is none, and what every source said."""
+    return {
+        "PK": keys.asset_pk(asset),
+        "SK": "TS#" + _iso(now_ns),
+        "asset": asset,
+        "price_e6": state.index_e6,
+        "fault": state.fault.value,
+        "degraded": state.degraded,
+        "sources": [
+            {
+                "source": one.source,
+                "price_e6": one.price_e6,
+                "published_ns": one.published_ns,
+                "conf_e6": one.conf_e6,
+                "fault": faults[one.source].value,
+            }
+            for one in seen
+        ],
+        "ts_ns": now_ns,
+        "ttl": now_ns // NS + PRICE_TTL_S,
+    }
 
 
 def _iso(ts_ns: int) -> str:

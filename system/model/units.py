@@ -77,3 +77,13 @@ def to_tick(numerator: int, tick: int, denominator: int = 1) -> int:
     (60066666600, 60066666700)
     """
     return div_half_even(numerator, tick * denominator) * tick
+
+
+def fixed_point(mantissa: int, exponent: int, decimals: int = 6) -> int:
+    """Return `mantissa * 10**exponent` in units of `10**-decimals`, half-even: Pyth's prices and intervals.
+
+    >>> fixed_point(12_276_250, -5), fixed_point(1_500, -5)
+    (122762500, 15000)
+    """
+    shift = exponent + decimals
+    return mantissa * 10**shift if shift >= 0 else div_half_even(mantissa, 10**-shift)

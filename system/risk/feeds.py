@@ -11,10 +11,9 @@ from enum import StrEnum
 
 import msgspec
 
-from system.model.units import NS, PPM, div_half_even
+from system.model.units import NS, PPM
 from system.ports.oracle import Observation
 
-E6 = 6
 HEARTBEAT_GRACE_PPM = 50_000  # a round may come 5 % later than its heartbeat promises
 
 
@@ -56,16 +55,6 @@ CHAINLINK = FeedTerms(kind=FeedKind.BOUND, max_age_s=3_600)
 """Source: data.chain.link, BTC / USD and ETH / USD: heartbeat 3 600 s."""
 FEEDS: dict[str, FeedTerms] = {"pyth": PYTH, "chainlink": CHAINLINK}
 """Terms by source; a source without terms of its own is asked what Pyth is asked."""
-
-
-def fixed_point(mantissa: int, exponent: int, decimals: int = E6) -> int:
-    """Return `mantissa * 10**exponent` in units of `10**-decimals`, half-even: Pyth's prices and intervals.
-
-    >>> fixed_point(12_276_250, -5), fixed_point(1_500, -5)
-    (122762500, 15000)
-    """
-    shift = exponent + decimals
-    return mantissa * 10**shift if shift >= 0 else div_half_even(mantissa, 10**-shift)
 
 
 def fault(seen: Observation, terms: FeedTerms, now_ns: int) -> FeedFault:

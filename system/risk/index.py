@@ -53,6 +53,24 @@ class IndexTerms(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: int = 1_800
 
 
+DEEP = ("BTC", "ETH")
+"""Assets whose feeds are held to half of what is allowed to others."""
+
+
+def terms_of(
+    asset: str, guard_ppm: int = 0, volatility_ppm: int = PPM, jump_ppm: int = 100_000
+) -> IndexTerms:
+    """Return the terms of an asset's index; a guard of 0 leaves it to the asset."""
+    share = 5_000 if asset in DEEP else 10_000
+    pyth = msgspec.structs.replace(PYTH, conf_ppm=share)
+    return IndexTerms(
+        feeds=FEEDS | {"pyth": pyth},
+        guard_ppm=guard_ppm or share,
+        volatility_ppm=volatility_ppm,
+        jump_ppm=jump_ppm,
+    )
+
+
 class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     """An asset's index and what the next one is judged by. It is stored between two observations."""
 
@@ -64,6 +82,7 @@ class IndexState(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool = False  # one PUSH feed stands alone
     alone_since_ns: int = 0  # 0 when it does not
     leap_e6: int = 0  # a jump that waits for its confirmation
+    leap_ns: int = 0  # when its newest feed published it: read again, it confirms nothing
 
     @property
     def valid(self) -> bool:
@@ -92,17 +111,20 @@ def observe(
     The sources are in order of rank: where one price is to be chosen, the first PUSH feed's is.
     """
     faults = {one.source: fault(one, _terms(terms.feeds, one.source), now_ns) for one in seen}
-    found = _combine([one for one in seen if not faults[one.source]], terms)
+    valid = [one for one in seen if not faults[one.source]]
+    found = _combine(valid, terms)
     alone_since_ns = (state.alone_since_ns or now_ns) if found.alone else 0
     if found.alone and now_ns - alone_since_ns > terms.alone_s * NS:
         found = _Found(0, IndexFault.ALONE_TOO_LONG)
-    leap_e6 = 0
-    if not found.fault and _far(found.price_e6, state.index_e6, terms.jump_ppm):
-        if _far(found.price_e6, state.leap_e6, terms.jump_ppm, unknown=True):
-            leap_e6 = found.price_e6
+    leap_e6, leap_ns = 0, 0
+    if found.fault:
+        leap_e6, leap_ns = state.leap_e6, state.leap_ns  # only a valid observation confirms or refutes
+    elif _far(found.price_e6, state.index_e6, terms.jump_ppm):
+        newest_ns = max(one.published_ns for one in valid)
+        near = state.leap_e6 and not _far(found.price_e6, state.leap_e6, terms.jump_ppm)
+        if not near or newest_ns <= state.leap_ns:
+            leap_e6, leap_ns = found.price_e6, newest_ns
             found = found._replace(fault=IndexFault.JUMP)
-    elif found.fault:
-        leap_e6 = state.leap_e6  # only a valid observation confirms or refutes
     good = not found.fault
     state = IndexState(
         index_e6=found.price_e6 if good else state.index_e6,
@@ -113,6 +135,7 @@ def observe(
         degraded=found.alone,
         alone_since_ns=alone_since_ns,
         leap_e6=leap_e6,
+        leap_ns=leap_ns,
     )
     return state, faults
 
@@ -121,11 +144,9 @@ def _terms(feeds: Mapping[str, FeedTerms], source: str) -> FeedTerms:
     return feeds.get(source, PYTH)
 
 
-def _far(price_e6: int, from_e6: int, jump_ppm: int, *, unknown: bool = False) -> bool:
-    """Tell whether a price is more than a jump away from another; `unknown` when there is no other."""
-    if not from_e6:
-        return unknown
-    return abs(price_e6 - from_e6) * PPM > jump_ppm * from_e6
+def _far(price_e6: int, from_e6: int, jump_ppm: int) -> bool:
+    """Tell whether a price is more than a jump away from another; from none nothing is."""
+    return abs(price_e6 - from_e6) * PPM > jump_ppm * from_e6 > 0
 
 
 def _combine(valid: list[Observation], terms: IndexTerms) -> _Found:

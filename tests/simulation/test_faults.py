@@ -92,6 +92,12 @@ STRIKES: dict[str, tuple[str, ...]] = {
         "{fault: duplicate, target: api -> client, probability: 30 %}",
         "{fault: duplicate, target: schedule -> job}",
     ),
+    "feed": (
+        "{fault: feed, source: pyth, does: silence}",
+        "{fault: feed, source: pyth, does: shift, to: 99 %}",
+        "{fault: feed, source: pyth, does: widen, to: 3 %, asset: BTC}",
+        "{fault: feed, source: chainlink, does: freeze}",
+    ),
     "gas_spike": (
         "{fault: gas_spike, during: [0 s, 60 s]}",
         "{fault: gas_spike, during: [5 s, 40 s], base_fee: 2000 gwei}",

@@ -28,7 +28,15 @@ from system.model.typed_data import domain_separator
 from system.model.units import NS
 from system.wiring import system
 from tests.contracts.traders import BTC_PRICE, COIN, FUNDS, PERP, SPOT, TRADERS, open_funded
-from tests.unit.adapters.evm.aggregator import FEED, aggregator_code, put_feed, round_of
+from tests.unit.adapters.evm.aggregator import (
+    FEED,
+    PYTH,
+    PYTH_FEED,
+    aggregator_code,
+    put_feed,
+    pyth_code,
+    round_of,
+)
 
 SECRET = "dex/operator-key"
 SOCKETS_URL = "https://abc123.execute-api.us-east-1.amazonaws.com/live"
@@ -50,6 +58,8 @@ ENVIRONMENT = {
     "DEX_VAULT_ADDRESS": WHERE.vault.upper().replace("X", "x"),
     "DEX_ASSETS": json.dumps({token.upper().replace("X", "x"): name for token, name in WHERE.assets.items()}),
     "DEX_CHAINLINK_FEEDS": json.dumps({"BTC": FEED.upper().replace("X", "x")}),
+    "DEX_PYTH_ADDRESS": PYTH,
+    "DEX_PYTH_FEEDS": json.dumps({"BTC": PYTH_FEED.upper().replace("X", "x")}),
     "DEX_OPERATOR_KEY_SECRET": SECRET,
     "DEX_CONFIRMATIONS": str(CONFIRMATIONS),
     "DEX_SIGNATURES": "real",
@@ -109,7 +119,9 @@ def exchange(environ: pytest.MonkeyPatch) -> Iterator[Exchange]:
     try:
         for _ in range(CONFIRMATIONS):
             world.mine_next()
-        put_feed(world.anvil.rpc, aggregator_code(round_of(BTC_PRICE * 100)))
+        now_s = WallClock().now_ns() // NS
+        put_feed(world.anvil.rpc, aggregator_code(round_of(BTC_PRICE * 100, updated_s=now_s)))
+        put_feed(world.anvil.rpc, pyth_code(BTC_PRICE * 100, BTC_PRICE // 10, -8, now_s), PYTH)
         template = load_template()
         backend = MotoBackend(template, WallClock())
         try:
@@ -163,7 +175,7 @@ def open_market(exchange: Exchange) -> None:
     market = exchange.row(keys.MARKETS, market_pk(SYMBOL), META)
     assert (market["mark_e6"], market["index_e6"]) == (BTC_PRICE, BTC_PRICE)
     [price] = exchange.backend.scan(keys.PRICES)
-    assert [source["source"] for source in price["sources"]] == ["chainlink"]
+    assert [source["source"] for source in price["sources"]] == ["pyth", "chainlink"]
 
     lambdas.settle_watch({}, None)
     for trader in TRADERS:
@@ -259,7 +271,14 @@ def test_the_template_gives_what_is_read() -> None:
 
 def test_the_template_s_own_values_are_taken(environ: pytest.MonkeyPatch) -> None:
     given = load_template().functions()[0].environment
-    for name in ("DEX_ASSETS", "DEX_CHAINLINK_FEEDS", "DEX_SIGNATURES", "DEX_CHAIN_ID", "DEX_DEPTH_LEVELS"):
+    for name in (
+        "DEX_ASSETS",
+        "DEX_CHAINLINK_FEEDS",
+        "DEX_PYTH_FEEDS",
+        "DEX_SIGNATURES",
+        "DEX_CHAIN_ID",
+        "DEX_DEPTH_LEVELS",
+    ):
         environ.setenv(name, str(given[name]))
 
     assert (system().config.signatures, system().config.chain_id) == ("real", 31337)
@@ -288,10 +307,15 @@ def test_a_missing_variable_is_named(environ: pytest.MonkeyPatch, name: str) -> 
         ("DEX_ASSETS", json.dumps({WHERE.usdc: "sBTC"})),
         ("DEX_CHAINLINK_FEEDS", '{"BTC": 5}'),
         ("DEX_CHAINLINK_FEEDS", '{"BTC": "0x12"}'),
+        ("DEX_PYTH_ADDRESS", "pyth"),
+        ("DEX_PYTH_FEEDS", "BTC"),
+        ("DEX_PYTH_FEEDS", '{"BTC": "0x12"}'),
         ("DEX_SIGNATURES", "true"),
         ("DEX_CONFIRMATIONS", "many"),
         ("DEX_RATE_PER_S", "0"),
         ("DEX_RATE_BURST", "-1"),
+        ("DEX_INDEX_GUARD_PPM", "-1"),
+        ("DEX_INDEX_JUMP_PPM", "0"),
     ],
 )
 def test_a_wrong_variable_is_named(environ: pytest.MonkeyPatch, name: str, text: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from sim.scenario.units import SECOND_NS
 from sim.world.prices.process import PricePath
+from system.model.units import PPM
 from system.ports.oracle import Observation
 
 PYTH_PERIOD_NS = SECOND_NS
@@ -23,8 +24,15 @@ CHAINLINK_DEVIATION_PPM = 5_000
 class OraclePrices:
     """Implements system.ports.oracle.Oracle over drawn price paths."""
 
-    def __init__(self, paths: Mapping[str, PricePath], start_ns: int, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, PricePath],
+        start_ns: int,
+        now_ns: Callable[[], int],
+        confidence_ppm: Mapping[str, int] | None = None,
+    ) -> None:
         self._paths = dict(paths)
+        self._confidence_ppm = dict(confidence_ppm or {})
         self._start_ns = start_ns
         self._now_ns = now_ns
         self._rounds = {asset: _Rounds(path, start_ns) for asset, path in self._paths.items()}
@@ -39,8 +47,10 @@ class OraclePrices:
             return []
         now_ns = self._now_ns()
         published_ns = now_ns - (now_ns - self._start_ns) % PYTH_PERIOD_NS
+        price_e6 = path.at(published_ns)
+        conf_e6 = price_e6 * self._confidence_ppm.get(asset, 0) // PPM
         return [
-            Observation("pyth", path.at(published_ns), published_ns),
+            Observation("pyth", price_e6, published_ns, conf_e6),
             self._rounds[asset].at(now_ns),
         ]
 

@@ -7,6 +7,7 @@ from random import Random
 from typing import Protocol
 
 from sim.scenario.part import Part
+from sim.scenario.units import Share
 
 
 class PricePath(Protocol):
@@ -20,6 +21,8 @@ class PriceProcess(Part):
     """How one asset's price moves; `process` names the kind in a scenario file."""
 
     process: str
+    confidence: Share = 500
+    """Half of the interval within which Pyth places the price, as a share of it."""
 
     @property
     @abstractmethod

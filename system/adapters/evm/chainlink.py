@@ -1,8 +1,7 @@
 """Prices of Chainlink's aggregators, read from the chain.
 
-On AWS this is the only source until there is an adapter for Pyth: what it does not know has no
-price, and who trusts it trusts one source. A feed is written when the price has moved by its
-threshold or its heartbeat has passed, so a price may be an hour old; `published_ns` tells.
+A feed is written when the price has moved by its threshold or its heartbeat has passed, so a price
+may be an hour old; `published_ns` tells.
 Source: Chainlink, "Data Feeds API Reference" (AggregatorV3Interface).
 """
 
@@ -10,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from system.adapters.evm.abi import WORD, selector
-from system.adapters.evm.rpc import JsonRpc, RpcError
+from system.adapters.evm.abi import selector
+from system.adapters.evm.rpc import JsonRpc
+from system.adapters.evm.view import read_view
 from system.model.units import NS
 from system.ports.oracle import Observation
 
@@ -20,8 +20,6 @@ LATEST_ROUND_DATA = "0x" + selector("latestRoundData()").hex()
 DECIMALS = "0x" + selector("decimals()").hex()
 E6 = 10**6
 
-# How nodes say that the contract refused (geth and anvil, then nethermind).
-_REVERT_CODES = (3, -32015)
 _ROUND_WORDS = 5
 _MAX_DECIMALS = 38  # what answers with more is no aggregator
 
@@ -47,7 +45,7 @@ class ChainlinkOracle:
         """
         feed = self._feeds.get(asset)
         scale = self._scale(asset, feed) if feed else 0
-        words = self._read(feed, LATEST_ROUND_DATA) if feed and scale else []
+        words = read_view(self._rpc, feed, LATEST_ROUND_DATA) if feed and scale else []
         if len(words) < _ROUND_WORDS:
             return []
         round_id, answer, _, updated_s, answered_in = (
@@ -61,21 +59,9 @@ class ChainlinkOracle:
     def _scale(self, asset: str, feed: str) -> int:
         """Return what stands for 1.0 in a feed's answers, 0 when it does not tell."""
         if asset not in self._scales:
-            words = self._read(feed, DECIMALS)
+            words = read_view(self._rpc, feed, DECIMALS)
             decimals = int.from_bytes(words[0]) if words else _MAX_DECIMALS + 1
             if decimals > _MAX_DECIMALS:
                 return 0
             self._scales[asset] = 10**decimals
         return self._scales[asset]
-
-    def _read(self, feed: str, data: str) -> list[bytes]:
-        """Return the words that a view answers with; none when it reverts or there is no contract."""
-        try:
-            said: str = self._rpc.call("eth_call", {"to": feed, "data": data}, "latest")
-        except RpcError as refusal:
-            code, message, _ = refusal.args
-            if code in _REVERT_CODES or "revert" in str(message).lower():
-                return []
-            raise
-        answer = bytes.fromhex(said[2:])
-        return [answer[at : at + WORD] for at in range(0, len(answer), WORD)]

@@ -11,17 +11,23 @@ from system.adapters.evm.chain import Contracts
 from system.model.errors import ConfigError
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}")
+_FEED_ID = re.compile(r"0x[0-9a-f]{64}")
 _KEY_BYTES = 32
 _CASH = "USDC"
 
 
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A node, the contracts, the name of the secret with the operator's key, and feeds by asset."""
+    """A node, the contracts, the name of the secret with the operator's key, and feeds by asset.
+
+    `feeds` are Chainlink's aggregators, `pyth_feeds` ids within Pyth's one contract.
+    """
 
     rpc_url: str
     contracts: Contracts
     operator_key_secret: str
     feeds: dict[str, str]
+    pyth: str
+    pyth_feeds: dict[str, str]
 
 
 def chain_from_environment(environ: Mapping[str, str]) -> ChainSettings:
@@ -41,6 +47,11 @@ def chain_from_environment(environ: Mapping[str, str]) -> ChainSettings:
     if _CASH not in assets.values():
         raise ConfigError("DEX_ASSETS", f"expected the token of {_CASH} among them, was {named}")
     feeds = _map(environ, "DEX_CHAINLINK_FEEDS", '{"BTC": "0x..."}')
+    pyth_feeds = _map(environ, "DEX_PYTH_FEEDS", '{"BTC": "0x..."}')
+    for asset, feed in pyth_feeds.items():
+        if not _FEED_ID.fullmatch(feed.lower()):
+            said = f"expected 0x and 64 hex digits for {asset}, was {feed!r}"
+            raise ConfigError("DEX_PYTH_FEEDS", said)
     return ChainSettings(
         rpc_url=rpc_url,
         contracts=Contracts(
@@ -51,6 +62,8 @@ def chain_from_environment(environ: Mapping[str, str]) -> ChainSettings:
         ),
         operator_key_secret=_text(environ, "DEX_OPERATOR_KEY_SECRET", "the name of a secret"),
         feeds={asset: _address("DEX_CHAINLINK_FEEDS", feed) for asset, feed in feeds.items()},
+        pyth=_contract(environ, "DEX_PYTH_ADDRESS"),
+        pyth_feeds={asset: feed.lower() for asset, feed in pyth_feeds.items()},
     )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from system.model.units import fixed_point
 from system.risk.bands import price_range
-from system.risk.feeds import fixed_point
 from system.risk.mark import Basis, Top, book_price, last_trade_mark, median
 from tests.golden.adapters import Inputs, Outputs, adapter
 from tests.golden.numbers import decimal, exact, units, whole

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from system.model.units import NS
+from system.model.units import NS, fixed_point
 from system.ports.oracle import Observation
-from system.risk.feeds import CHAINLINK, PYTH, FeedFault, FeedTerms, fault, fixed_point
+from system.risk.feeds import CHAINLINK, PYTH, FeedFault, FeedTerms, fault
 from tests.rules import rule
 
 NOW_NS = 10_000 * NS

@@ -17,6 +17,7 @@ from system.risk.index import (
     Standing,
     guard_ppm,
     observe,
+    terms_of,
     weighted_median,
 )
 from tests.rules import rule
@@ -123,6 +124,23 @@ def test_a_jump_waits_for_the_next_observation(then: list[int], expected: list[t
     assert feed.see(pyth(53_000, at_s=30), at_s=30) == (60_000, IndexFault.JUMP)
     told = [feed.see(pyth(price, at_s=60 + 30 * at), at_s=60 + 30 * at) for at, price in enumerate(then)]
     assert told == expected
+
+
+@rule("ORAC-025")
+def test_a_jump_that_is_read_again_is_not_confirmed() -> None:
+    feed = Feed()
+    feed.see(pyth(60_000))
+    jumped = pyth(53_000, at_s=30)
+    assert feed.see(jumped, at_s=30) == (60_000, IndexFault.JUMP)
+    assert feed.see(jumped, at_s=31) == (60_000, IndexFault.JUMP)
+    assert feed.see(pyth(53_000, at_s=60), at_s=60) == (53_000, IndexFault.NONE)
+
+
+@rule("ORAC-021", "ORAC-014")
+def test_deep_assets_are_held_to_half_of_what_others_are_allowed() -> None:
+    assert (terms_of("BTC").guard_ppm, terms_of("DOGE").guard_ppm) == (5_000, 10_000)
+    assert [terms_of(asset).feeds["pyth"].conf_ppm for asset in ("ETH", "DOGE")] == [5_000, 10_000]
+    assert terms_of("BTC", guard_ppm=7_000).guard_ppm == 7_000
 
 
 @rule("ORAC-025")

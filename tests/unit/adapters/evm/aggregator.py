@@ -1,4 +1,4 @@
-"""A Chainlink aggregator of fixed words, assembled by hand and put on Anvil without a transaction."""
+"""Price contracts of fixed words, assembled by hand and put on Anvil without a transaction."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,9 @@ FEED = "0x" + "fe" * 20
 ROUND = 18_446_744_073_709_562_776  # phase 1, round 11160: real ones look so
 UPDATED_S = 1_746_315_000
 REVERT = bytes.fromhex("60006000fd")  # PUSH1 0, PUSH1 0, REVERT
+
+PYTH = "0x" + "fd" * 20
+PYTH_FEED = "0x" + "ab" * 32
 
 _WORD = 32
 _LATEST_ROUND_DATA = selector("latestRoundData()")
@@ -34,6 +37,19 @@ def aggregator_code(words: Sequence[int], decimals: int = 8) -> bytes:
     start = (place + 13).to_bytes(1)
     answer = b"\x5b\x60" + size + b"\x60" + start + bytes.fromhex("60003960") + size + bytes.fromhex("6000f3")
     return head + place.to_bytes(1) + b"\x57" + other + answer + data
+
+
+def pyth_code(price: int, conf: int, exponent: int, published_s: int) -> bytes:
+    """Code that answers every call with a price as Pyth does: price, confidence, exponent, time."""
+    return answering((price, conf, exponent, published_s))
+
+
+def answering(words: Sequence[int]) -> bytes:
+    """Code that answers every call with these words."""
+    data = b"".join((word % 2**256).to_bytes(_WORD) for word in words)
+    size = len(data).to_bytes(1)
+    # PUSH1 size, PUSH1 from, PUSH1 0, CODECOPY, PUSH1 size, PUSH1 0, RETURN
+    return b"\x60" + size + bytes.fromhex("600c600039") + b"\x60" + size + bytes.fromhex("6000f3") + data
 
 
 def put_feed(rpc: JsonRpc, code: bytes, feed: str = FEED) -> None:

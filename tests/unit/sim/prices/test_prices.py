@@ -74,19 +74,26 @@ def oracle(path: Steps, after_ns: int) -> OraclePrices:
 def test_pyth_publishes_every_second() -> None:
     path = Steps((0, 100), (START_NS + 2 * SECOND_NS, 200))
 
-    assert oracle(path, 2 * SECOND_NS - 1).latest("BTC")[0] == ("pyth", 100, START_NS + SECOND_NS)
-    assert oracle(path, 2 * SECOND_NS).latest("BTC")[0] == ("pyth", 200, START_NS + 2 * SECOND_NS)
+    assert oracle(path, 2 * SECOND_NS - 1).latest("BTC")[0] == ("pyth", 100, START_NS + SECOND_NS, 0)
+    assert oracle(path, 2 * SECOND_NS).latest("BTC")[0] == ("pyth", 200, START_NS + 2 * SECOND_NS, 0)
+
+
+def test_pyth_says_how_sure_it_is() -> None:
+    prices = OraclePrices({"BTC": Steps((0, 2_000_000))}, START_NS, lambda: START_NS, {"BTC": 500})
+
+    assert [seen.conf_e6 for seen in prices.latest("BTC")] == [1_000, 0]
 
 
 def test_chainlink_waits_for_half_a_percent() -> None:
     small = Steps((0, 10_000), (START_NS + 30 * SECOND_NS, 10_049))
     large = Steps((0, 10_000), (START_NS + 30 * SECOND_NS, 10_050))
 
-    assert oracle(small, 60 * SECOND_NS).latest("BTC")[1] == ("chainlink", 10_000, START_NS)
+    assert oracle(small, 60 * SECOND_NS).latest("BTC")[1] == ("chainlink", 10_000, START_NS, 0)
     assert oracle(large, 60 * SECOND_NS).latest("BTC")[1] == (
         "chainlink",
         10_050,
         START_NS + 30 * SECOND_NS,
+        0,
     )
 
 
@@ -97,6 +104,7 @@ def test_chainlink_speaks_once_an_hour_at_least() -> None:
         "chainlink",
         10_001,
         START_NS + CHAINLINK_HEARTBEAT_NS,
+        0,
     )
 
 
