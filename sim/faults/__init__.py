@@ -15,12 +15,12 @@ from sim.faults.dead_letter import DeadLetter
 from sim.faults.delay import Delay
 from sim.faults.drop import Drop
 from sim.faults.duplicate import Duplicate
-from sim.faults.feed import Feed
 from sim.faults.gas_spike import GasSpike
 from sim.faults.operator_key_lost import OperatorKeyLost
 from sim.faults.oracle_diverging import OracleDiverging
 from sim.faults.oracle_frozen import OracleFrozen
 from sim.faults.oracle_stale import OracleStale
+from sim.faults.oracle_unsure import OracleUnsure
 from sim.faults.oracle_wrong import OracleWrong
 from sim.faults.outage import Outage
 from sim.faults.partial_failure import PartialFailure
@@ -50,12 +50,12 @@ FAULTS: tuple[type[Fault], ...] = (
     Delay,
     Drop,
     Duplicate,
-    Feed,
     GasSpike,
     OperatorKeyLost,
     OracleDiverging,
     OracleFrozen,
     OracleStale,
+    OracleUnsure,
     OracleWrong,
     Outage,
     PartialFailure,

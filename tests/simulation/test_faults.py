@@ -52,6 +52,7 @@ STRIKES: dict[str, tuple[str, ...]] = {
     "oracle_diverging": ("{fault: oracle_diverging, source: chainlink, during: [2 s, 9 s]}",),
     "oracle_frozen": ("{fault: oracle_frozen, during: [2 s, 9 s]}",),
     "oracle_stale": ("{fault: oracle_stale, source: pyth, during: [2 s, 9 s]}",),
+    "oracle_unsure": ("{fault: oracle_unsure, source: pyth, during: [2 s, 9 s]}",),
     "oracle_wrong": (
         "{fault: oracle_wrong, during: [2 s, 9 s]}",
         "{fault: oracle_wrong, by: 30 %, direction: below, during: [2 s, 9 s]}",
@@ -91,12 +92,6 @@ STRIKES: dict[str, tuple[str, ...]] = {
         "{fault: duplicate, target: client -> api, probability: 30 %}",
         "{fault: duplicate, target: api -> client, probability: 30 %}",
         "{fault: duplicate, target: schedule -> job}",
-    ),
-    "feed": (
-        "{fault: feed, source: pyth, does: silence}",
-        "{fault: feed, source: pyth, does: shift, to: 99 %}",
-        "{fault: feed, source: pyth, does: widen, to: 3 %, asset: BTC}",
-        "{fault: feed, source: chainlink, does: freeze}",
     ),
     "gas_spike": (
         "{fault: gas_spike, during: [0 s, 60 s]}",
