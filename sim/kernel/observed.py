@@ -64,18 +64,18 @@ class ObservedStore:
         writes: list[Sequence[Any]] = []
         notices: list[Notice] = []
         for action in actions:
-            if isinstance(action, Update):
-                table, (pk, sk), put, add, _, _ = action
-                writes.append(("upd", table, pk, sk, put, add))
-            elif isinstance(action, Put):
-                table, item, when = action
-                writes.append(("put", table, item))
+            if type(action) is Update:
+                pk, sk = action.key
+                writes.append(("upd", action.table, pk, sk, action.put, action.add))
+            elif type(action) is Put:
+                table = action.table
+                writes.append(("put", table, action.item))
                 # only a Put that must not overwrite makes an INSERT record, and nobody waits for others
-                if when is NOT_EXISTS and table in self.on_insert:
+                if action.when is NOT_EXISTS and table in self.on_insert:
                     notices += self.on_insert[table]
-            elif isinstance(action, Delete):
-                table, (pk, sk), _ = action
-                writes.append(("del", table, pk, sk))
+            elif type(action) is Delete:
+                pk, sk = action.key
+                writes.append(("del", action.table, pk, sk))
         self.history.add({"t": self.timeline.elapsed_ns, "e": "tx", "by": self.by, "w": writes})
         for notice in notices:
             notice()

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from system.model.keys import Item, Key
 
 MAX_TRANSACTION_ACTIONS = 100
@@ -37,7 +39,7 @@ NOT_EXISTS: tuple[Clause, ...] = (Clause("PK", "absent"),)
 EXISTS: tuple[Clause, ...] = (Clause("PK", "exists"),)
 
 
-class Put(NamedTuple):
+class Put(msgspec.Struct, frozen=True, gc=False):
     """Write a whole item (it carries its own PK and SK)."""
 
     table: str
@@ -49,7 +51,7 @@ class Put(NamedTuple):
         return Key(self.item["PK"], self.item["SK"])
 
 
-class Update(NamedTuple):
+class Update(msgspec.Struct, frozen=True, gc=False):
     """Change attributes of one item: SET `put`, ADD `add` (a missing number counts as 0), REMOVE `remove`.
 
     Creates the item when it is missing, as DynamoDB does, unless `when` forbids it.
@@ -63,7 +65,7 @@ class Update(NamedTuple):
     when: tuple[Clause, ...] = ()
 
 
-class Delete(NamedTuple):
+class Delete(msgspec.Struct, frozen=True, gc=False):
     """Remove one item; removing a missing item succeeds."""
 
     table: str
@@ -71,7 +73,7 @@ class Delete(NamedTuple):
     when: tuple[Clause, ...] = ()
 
 
-class Check(NamedTuple):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """Only test a condition, inside a transaction."""
 
     table: str

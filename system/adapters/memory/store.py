@@ -248,15 +248,16 @@ class MemoryStore:
         changed: list[tuple[Mapping[str, Any], Item]] = []
         for action in actions:
             new: Item | None
-            table = tables[action[0]]
-            if isinstance(action, Put):
-                _, item, when = action
-                new = item
+            table = tables[action.table]
+            when = action.when
+            if type(action) is Put:
+                item = new = action.item
                 pk, sk = item["PK"], item["SK"]
                 old = table.rows[pk].get(sk) if pk in table.rows else None
                 items.append(item)
-            elif isinstance(action, Update):
-                _, (pk, sk), put, add, remove, when = action
+            elif type(action) is Update:
+                pk, sk = action.key
+                put, add = action.put, action.add
                 old = table.rows[pk].get(sk) if pk in table.rows else None
                 item = {"PK": pk, "SK": sk} if old is None else old.copy()
                 if put:
@@ -264,16 +265,16 @@ class MemoryStore:
                     changed.append((put, item))
                 for name in add:
                     item[name] = item[name] + add[name] if name in item else add[name]
-                for name in remove:
+                for name in action.remove:
                     item.pop(name, None)
                 new = item
                 if item["PK"] is not pk or item["SK"] is not sk:
                     _refuse_other_key(action, item)
             else:
-                _, (pk, sk), when = action
+                pk, sk = action.key
                 old = table.rows[pk].get(sk) if pk in table.rows else None
-                new = None if isinstance(action, Delete) else old
-            named.add((action[0], pk, sk))
+                new = None if type(action) is Delete else old
+            named.add((action.table, pk, sk))
             if when:
                 reason = ("" if old is None else "PK") if when is NOT_EXISTS else broken_clause(old, when)
                 if reason:
