@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
+from system.feed.envelope import read_channel, read_messages
 from system.model import keys
 from system.ports.clock import Clock
 from system.ports.queue import Sockets
 from system.ports.store import Delete, Store, query_all
-
-
-class _Envelope(msgspec.Struct):
-    """The one field of a message that decides who gets it."""
-
-    channel: str
-
-
-# A message is passed on as the very bytes that were published: building objects of its data, only to
-# dump them again, cost more than all the rest.
-_messages = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 class FanOut:
@@ -42,8 +29,8 @@ class FanOut:
         """Serve one SNS event."""
         now_ns = self.clock.now_ns()
         for record in event["Records"]:
-            for message in _messages(record["Sns"]["Message"]):
-                connections = self._of(_envelope(message).channel, now_ns)
+            for message in read_messages(record["Sns"]["Message"]):
+                connections = self._of(read_channel(message).channel, now_ns)
                 if connections:
                     self._post(connections, bytes(message))
 
