@@ -43,7 +43,7 @@ WHERE = (
     "sim/world/model_settlement.py",
 )
 PYTHON_CLASSES = ("Struct", "BaseModel", "Part", "StrEnum", "Exception")
-"""A module that derives from one of these stays as it is: mypyc drops what `class X(Struct, frozen=True)` says."""
+"""Modules that derive from one of these stay as they are: mypyc drops `frozen=True` of a class statement."""
 GROUP = "__mypyc"
 
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from hashlib import blake2b
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -76,6 +77,17 @@ def test_a_long_history_crosses_many_blocks(tmp_path: Path) -> None:
     write(tmp_path / "h", events)
 
     assert list(HistoryReader(tmp_path / "h")) == events
+
+
+def test_a_full_disk_is_not_hidden() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    noise = "".join(Random(1).choices("0123456789abcdef", k=400_000))  # more than one block, hard to compress
+
+    with pytest.raises(OSError, match="No space left"), HistoryWriter(full) as writer:
+        for number in range(50):
+            writer.add({"t": number, "e": "noise", "b": noise})
 
 
 def test_a_history_may_stay_in_memory() -> None:
