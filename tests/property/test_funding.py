@@ -59,7 +59,8 @@ def test_every_tick_sums_to_zero(
     fund = applied.fund.balance - applied.fund.bad_debt - balance
     assert sum(move.margin_delta for move in applied.moves) + fund + applied.clearing_delta == 0
     assert applied.clearing_delta == -sum(move.cost_delta for move in applied.moves)
-    assert applied.from_insurance <= min(balance, allowance)
+    assert applied.from_insurance <= (min(balance, allowance) if haircuts else balance)
+    assert not applied.written_off or not applied.fund.balance, "bad debt while the fund has something"
     for position, move in zip(positions, applied.moves, strict=True):
         assert move.cash == move.margin_delta - move.cost_delta
         assert move.cost_delta >= 0

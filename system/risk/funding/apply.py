@@ -76,7 +76,7 @@ def apply_funding(
 ) -> Applied:
     """Compute a tick's bookings for all positions of a market, in the given order; none is touched.
 
-    `allowance` is what the fund may pay in this event.
+    `allowance` is what the fund may pay in this event; without haircuts it pays whatever it has.
     """
     owed = [funding_delta(one.size_e8, per_unit_e12) for one in holdings]
     paid = [

@@ -179,6 +179,8 @@ class Preset:
         owed, reason = NOTHING, ""
         if good is None or not window.active_ns:
             reason = "PAUSED" if window.seen_ns else "NO_SAMPLES"
+        elif not window.samples:  # what was carried into the interval says nothing about it
+            reason = "NO_SAMPLES"
         else:
             owed = self.owed(window, good, boundary_ns)
             reason = owed.reason or ("THIN_BOOK" if 2 * window.thin > window.samples else "")

@@ -126,7 +126,7 @@ def rate_drift_fixed_point(inputs: Inputs) -> Outputs:
 
 def _vega(inputs: Inputs, futures: int, spot: int) -> int:
     interest = exact(inputs.get("delta_t_years", 0)) * exact(inputs.get("interest", 0))
-    low, high = (units(one, RATE) for one in inputs["clamp"])
+    low, high = (units(one, RATE) for one in inputs.get("clamp", (0, 0)))
     return vega.payment(futures, spot, units(interest, RATE), low, high)
 
 
@@ -150,18 +150,24 @@ def rate_vega(inputs: Inputs) -> Outputs:
     return {"funding_rate": decimal(vega.rate_e12(paid, spot), RATE)}
 
 
-def averages(inputs: Inputs) -> list[Fraction]:
-    """Return the averages of mark and spot; a case may begin with prices from before and leave a time out."""
-    excluded = [tuple(inputs["suspended"])] if "suspended" in inputs else []
+def averages(inputs: Inputs) -> list[tuple[Fraction, Fraction]]:
+    """Return average and active time of mark and spot.
+
+    A case may begin with prices from before, and leave one time or several out.
+    """
+    left_out = inputs.get("suspended") or []
+    spans = left_out if left_out and isinstance(left_out[0], list) else [left_out] if left_out else []
     found = []
     for name in ("mark", "spot"):
-        seen = [(Fraction(at), exact(price)) for at, price in inputs[name]]
-        scale = _scale([at for at, _ in seen] + [price for _, price in seen])
-        prior = [(0, units(exact(inputs["prior"][name]) * scale, 0))] if "prior" in inputs else []
-        whole = [(units(at * scale, 0), units(price * scale, 0)) for at, price in seen]
-        cuts = [(units(exact(low) * scale, 0), units(exact(high) * scale, 0)) for low, high in excluded]
-        num, den = twap([*prior, *whole], 0, units(exact(inputs["period"]) * scale, 0), cuts)
-        found.append(Fraction(num, den * scale))
+        seen = [(exact(at), exact(price)) for at, price in inputs[name]]
+        if "prior" in inputs:
+            seen.insert(0, (Fraction(0), exact(inputs["prior"][name])))
+        scale = _scale([number for one in seen for number in one])
+        cuts = [(units(exact(low) * scale, 0), units(exact(high) * scale, 0)) for low, high in spans]
+        ends = units(exact(inputs["period"]) * scale, 0)
+        scaled = [(units(at * scale, 0), units(price * scale, 0)) for at, price in seen]
+        num, den = twap(scaled, 0, ends, cuts)
+        found.append((Fraction(num, den * scale), Fraction(den, scale)))
     return found
 
 
@@ -175,29 +181,23 @@ def _scale(values: Sequence[Fraction]) -> int:
 
 @adapter("twap_and_payment_with_suspension")
 def twap_and_payment_with_suspension(inputs: Inputs) -> Outputs:
-    internal, external = averages(inputs)
+    (internal, active), (external, _) = averages(inputs)
     futures, spot = (div_trunc(one.numerator * 10**FINE, one.denominator) for one in (internal, external))
+    unbounded = 10**18
     paid, _ = vega.scaled(
-        _vega(inputs, futures, spot),
-        spot,
-        units(inputs.get("scaling", 1), RATE),
-        -(10**18),
-        10**18,
+        _vega(inputs, futures, spot), spot, units(inputs.get("scaling", 1), RATE), -unbounded, unbounded
     )
-    start, end = (exact(one) for one in inputs["suspended"])
-    active = exact(inputs["period"]) - (end - start)
-    ratio = active / exact(inputs["period"])
-    paid = for_active(paid, ratio.numerator, ratio.denominator)
+    share = active / exact(inputs["period"])
     return {
         "internal_twap": internal,
         "external_twap": external,
-        "funding_payment_per_unit": decimal(paid, FINE),
+        "funding_payment_per_unit": decimal(for_active(paid, share.numerator, share.denominator), FINE),
     }
 
 
 @adapter("twap_step")
 def twap_step(inputs: Inputs) -> Outputs:
-    internal, external = averages(inputs)
+    (internal, _), (external, _) = averages(inputs)
     return {"internal_twap": internal, "external_twap": external}
 
 

@@ -50,6 +50,7 @@ def test_a_short_pays_out_of_profit_in_the_same_way() -> None:
         (100, 2, True, [4, 1], Fund(99)),  # 6 of 10 in proportion; what the floors leave is the fund's
         (0, 100, True, [2, 1], Fund(1)),
         (0, 100, False, [7, 3], Fund(0, 6)),
+        (4, 1, False, [7, 3], Fund(0, 2)),  # no bad debt while the fund has something
     ],
 )
 def test_a_shortfall_goes_to_fund_then_receivers_or_is_bad_debt(
@@ -61,7 +62,7 @@ def test_a_shortfall_goes_to_fund_then_receivers_or_is_bad_debt(
     assert [move.cash for move in applied.moves] == [-4, *gains]
     assert (applied.fund, applied.unpaid) == (after, 6)
     assert applied.haircut == 10 - sum(gains)
-    assert applied.from_insurance == min(fund, allowance, 6)
+    assert applied.from_insurance == min(fund, allowance if haircuts else fund, 6)
     assert applied.written_off == after.bad_debt
 
 

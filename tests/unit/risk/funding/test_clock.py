@@ -103,8 +103,9 @@ def test_the_first_interval_is_the_rest_of_the_running_one() -> None:
 def test_a_market_that_slept_has_empty_intervals() -> None:
     clock = observed(open_clock(START_NS), hours(1))
     _, results = clock.tick(MODEL, at_hour(4))
+    assert [one.per_unit_e12 > 0 for one in results] == [True, False, False, False]
     assert [(one.active_s, one.reason) for one in results] == [
-        (3_600, ""), (60, ""), (0, "PAUSED"), (0, "PAUSED"),
+        (3_600, ""), (60, "NO_SAMPLES"), (0, "PAUSED"), (0, "PAUSED"),
     ]  # fmt: skip
 
 

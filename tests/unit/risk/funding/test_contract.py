@@ -146,6 +146,16 @@ def test_without_samples_nobody_pays(name: str) -> None:
 
 @every_model
 @rule("FUND-005")
+def test_what_was_carried_into_an_interval_pays_nothing(name: str) -> None:
+    model = model_of(name)
+    boundary_ns = START_NS + model.interval_s * NS
+    window = model.sample(open_window(START_NS), sample(model.interval_s - 10, STEEP))
+    result = model.close(model.renew(window, boundary_ns), boundary_ns + model.interval_s * NS)
+    assert (result.per_unit_e12, result.active_s, result.reason) == (0, 80, "NO_SAMPLES")
+
+
+@every_model
+@rule("FUND-005")
 def test_an_observation_stands_in_for_the_next_for_a_while_only(name: str) -> None:
     model = model_of(name)
     window = sampled(model, open_window(START_NS), [sample(0, STEEP), sample(1_000, STEEP)])
