@@ -148,25 +148,26 @@ abstract contract Authority is ISettlement {
 
     // ---- how far an order is filled
 
-    function filled(address account, uint64 nonce) external view returns (uint64) {
-        (uint64 qty,) = _filledOf(_counter(account, nonce));
-        return qty;
+    function filled(address account, uint64 nonce) external view returns (uint64 qty) {
+        Counter memory c = _counter(account, nonce);
+        (qty,) = _filledOf(c, _read(c));
     }
 
-    function _counter(address account, uint64 nonce) internal view returns (Counter memory c) {
-        if (nonce >> 63 == 0) {
-            c.slot = _slotOf(_filled, account, nonce >> 2);
-            c.shift = (nonce & 3) << 6;
-        } else {
-            c.slot = _slotOf(_lanes, account, (nonce & 0xff) >> 1);
-            c.shift = (nonce & 1) << 7;
-            c.generation = nonce >> 8;
+    function _counter(address account, uint64 nonce) internal view returns (Counter memory) {
+        if (nonce >> 63 == 0) return Counter(_slotOf(_filled, account, nonce >> 2), (nonce & 3) << 6, 0);
+        return Counter(_slotOf(_lanes, account, (nonce & 0xff) >> 1), (nonce & 1) << 7, nonce >> 8);
+    }
+
+    function _read(Counter memory c) internal view returns (uint256 word) {
+        bytes32 slot = c.slot;
+        assembly ("memory-safe") {
+            word := sload(slot)
         }
     }
 
     /// @return qty filled  @return recycled whether the lane counts a newer nonce
-    function _filledOf(Counter memory c) internal view returns (uint64 qty, bool recycled) {
-        uint256 value = _read(c.slot) >> c.shift;
+    function _filledOf(Counter memory c, uint256 word) internal pure returns (uint64 qty, bool recycled) {
+        uint256 value = word >> c.shift;
         if (c.generation != 0) {
             uint256 generation = uint64(value >> 64);
             if (generation > c.generation) return (0, true);
@@ -175,23 +176,18 @@ abstract contract Authority is ISettlement {
         return (uint64(value), false);
     }
 
-    /// @param total at most the order's qty, a uint64, so that it stays in its lane
-    function _setFilled(Counter memory c, uint64 total) internal {
-        uint256 word = _read(c.slot);
-        if (c.generation == 0) {
-            word = word & ~(uint256(type(uint64).max) << c.shift) | uint256(total) << c.shift;
+    /// @param word as read just before  @param total at most the order's qty, a uint64, so that it stays in its lane
+    function _setFilled(Counter memory c, uint256 word, uint64 total) internal {
+        uint256 shift = c.shift;
+        uint256 generation = c.generation;
+        if (generation == 0) {
+            word = word & ~(uint256(type(uint64).max) << shift) | uint256(total) << shift;
         } else {
-            word = word & ~(uint256(type(uint128).max) << c.shift) | (c.generation << 64 | total) << c.shift;
+            word = word & ~(uint256(type(uint128).max) << shift) | (generation << 64 | total) << shift;
         }
         bytes32 slot = c.slot;
         assembly ("memory-safe") {
             sstore(slot, word)
-        }
-    }
-
-    function _read(bytes32 slot) private view returns (uint256 word) {
-        assembly ("memory-safe") {
-            word := sload(slot)
         }
     }
 

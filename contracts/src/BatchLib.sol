@@ -41,13 +41,6 @@ library BatchLib {
         uint8 flags;
     }
 
-    /// @param place where the form stands
-    struct Packed {
-        uint256 account;
-        uint256 instrument;
-        uint256 place;
-    }
-
     /// @dev Where v is zero the signature is `data[from:next]`.
     struct Signature {
         bytes32 r;
@@ -77,11 +70,15 @@ library BatchLib {
         return HEADER + INSTRUMENT * c.instruments + ACCOUNT * c.accounts;
     }
 
-    /// @dev `account` and `instrumentId` of `o` are left to the caller, who knows the tables.
-    function order(bytes calldata data, uint256 place, OrderLib.Order memory o) internal pure returns (Packed memory p) {
+    /// @return o without `account` and `instrumentId`: the caller knows the tables
+    function order(bytes calldata data, uint256 place)
+        internal
+        pure
+        returns (OrderLib.Order memory o, uint256 accountIndex, uint256 instrumentIndex)
+    {
         uint256 word = _load(data, place);
-        p.account = word >> 240;
-        p.instrument = (word >> 232) & 0xff;
+        accountIndex = word >> 240;
+        instrumentIndex = (word >> 232) & 0xff;
         o.side = uint8(word >> 224);
         o.tif = uint8(word >> 216);
         o.subaccount = uint32(word >> 184);
@@ -91,7 +88,6 @@ library BatchLib {
         word = _load(data, place + 30);
         o.nonce = uint64(word >> 192);
         o.maxFeeBps = uint16(word >> 176);
-        p.place = place + FIXED_ORDER - 1;
     }
 
     /// @return sig compact or from a contract account, see {Signature}

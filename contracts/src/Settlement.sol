@@ -60,6 +60,14 @@ contract Settlement is Authority, AccessControl {
         bytes4 reason;
     }
 
+    /// @dev What is read of both orders of a fill before, and written after it.
+    struct Filled {
+        uint256 makerWord;
+        uint256 takerWord;
+        uint64 maker;
+        uint64 taker;
+    }
+
     /// @dev lines: the accounts, the treasury, then one for each instrument. `held` and `net`: synths by asset and account.
     struct Batch {
         BatchLib.Counts counts;
@@ -119,6 +127,7 @@ contract Settlement is Authority, AccessControl {
         uint256 count = b.counts.fills;
         if (place + BatchLib.FILL * count != data.length) revert MalformedBatch();
         uint256 skipped;
+        uint256 free = _freeMemory();
         for (uint256 i; i < count; ++i) {
             bytes4 reason = _settle(b, data.fill(place));
             place += BatchLib.FILL;
@@ -126,6 +135,7 @@ contract Settlement is Authority, AccessControl {
                 ++skipped;
                 emit FillSkipped(batchId, i, reason);
             }
+            _forgetSince(free);
         }
         _applyLines(b);
         emit BatchSettled(batchId, newHead, count - skipped, skipped);
@@ -151,11 +161,33 @@ contract Settlement is Authority, AccessControl {
         for (uint256 i; i < b.held.length; ++i) {
             b.held[i] = UNKNOWN;
         }
-        b.parties = new Party[](c.orders);
+        b.parties = _parties(c.orders);
         bytes32 separator = DOMAIN_SEPARATOR();
         place = BatchLib.firstOrder(c);
         for (uint256 i; i < c.orders; ++i) {
-            place = _openOrder(b, data, place, b.parties[i], separator);
+            place = _openOrder(b, data, place, i, separator);
+        }
+    }
+
+    /// @dev Places for so many, which are all taken by `_openOrder`; `new` would fill each with empty structs first.
+    function _parties(uint256 count) private pure returns (Party[] memory parties) {
+        assembly ("memory-safe") {
+            parties := mload(0x40)
+            mstore(parties, count)
+            mstore(0x40, add(parties, shl(5, add(count, 1))))
+        }
+    }
+
+    function _freeMemory() private pure returns (uint256 free) {
+        assembly ("memory-safe") {
+            free := mload(0x40)
+        }
+    }
+
+    /// @dev Memory that grows costs more and more, and nothing that a fill allocates outlives it.
+    function _forgetSince(uint256 free) private pure {
+        assembly ("memory-safe") {
+            mstore(0x40, free)
         }
     }
 
@@ -197,21 +229,20 @@ contract Settlement is Authority, AccessControl {
         if (index == b.assetCount) b.assets[b.assetCount++] = synth;
     }
 
-    function _openOrder(Batch memory b, bytes calldata data, uint256 place, Party memory party, bytes32 separator)
+    function _openOrder(Batch memory b, bytes calldata data, uint256 place, uint256 index, bytes32 separator)
         private
         view
         returns (uint256 next)
     {
-        OrderLib.Order memory o = party.order;
-        BatchLib.Packed memory p = data.order(place, o);
-        if (p.account >= b.counts.accounts || p.instrument >= b.counts.instruments) revert MalformedBatch();
-        party.account = p.account;
-        party.line = b.lines[p.account];
-        party.book = b.books[p.instrument];
-        o.account = party.line.account;
-        o.instrumentId = party.book.instrumentId;
-        party.counter = _counter(o.account, o.nonce);
-        (party.reason, next) = _checkOrder(data, p.place, o, party.book, separator);
+        (OrderLib.Order memory o, uint256 account, uint256 instrument) = data.order(place);
+        if (account >= b.counts.accounts || instrument >= b.counts.instruments) revert MalformedBatch();
+        (Line memory line, Book memory book) = (b.lines[account], b.books[instrument]);
+        o.account = line.account;
+        o.instrumentId = book.instrumentId;
+        Party memory party = b.parties[index] = Party(o, _counter(o.account, o.nonce), book, line, account, 0);
+        uint256 free = _freeMemory();
+        (party.reason, next) = _checkOrder(data, place + BatchLib.FIXED_ORDER - 1, o, book, separator);
+        _forgetSince(free);
     }
 
     function _checkOrder(
@@ -258,11 +289,9 @@ contract Settlement is Authority, AccessControl {
         if (reason != 0) return reason;
         if (f.qty == 0) return ZeroQty.selector;
 
-        (uint64 makerFilled, bool makerGone) = _filledOf(maker.counter);
-        (uint64 takerFilled, bool takerGone) = _filledOf(taker.counter);
-        if (makerGone || takerGone) return NonceRecycled.selector;
-        if (uint256(makerFilled) + f.qty > maker.order.qty) return Overfill.selector;
-        if (uint256(takerFilled) + f.qty > taker.order.qty) return Overfill.selector;
+        Filled memory filled;
+        (reason, filled) = _checkQuantity(maker, taker, f.qty);
+        if (reason != 0) return reason;
         uint256 n;
         (reason, n) = _checkFees(maker.order, taker.order, f);
         if (reason != 0) return reason;
@@ -271,8 +300,25 @@ contract Settlement is Authority, AccessControl {
         if (reason != 0) return reason;
 
         b.lines[b.counts.accounts].net += int256(uint256(f.makerFee) + f.takerFee);
-        _setFilled(maker.counter, makerFilled + f.qty);
-        _setFilled(taker.counter, takerFilled + f.qty);
+        _setFilled(maker.counter, filled.makerWord, filled.maker);
+        _setFilled(taker.counter, filled.takerWord, filled.taker);
+    }
+
+    /// @return filled what the counters are to say after the fill; the two accounts differ, and so do the slots
+    function _checkQuantity(Party memory maker, Party memory taker, uint64 qty)
+        private
+        view
+        returns (bytes4, Filled memory filled)
+    {
+        filled.makerWord = _read(maker.counter);
+        filled.takerWord = _read(taker.counter);
+        (uint64 makerFilled, bool makerGone) = _filledOf(maker.counter, filled.makerWord);
+        (uint64 takerFilled, bool takerGone) = _filledOf(taker.counter, filled.takerWord);
+        if (makerGone || takerGone) return (NonceRecycled.selector, filled);
+        if (uint256(makerFilled) + qty > maker.order.qty) return (Overfill.selector, filled);
+        if (uint256(takerFilled) + qty > taker.order.qty) return (Overfill.selector, filled);
+        (filled.maker, filled.taker) = (makerFilled + qty, takerFilled + qty);
+        return (0, filled);
     }
 
     /// @dev What two orders say against each other, whatever the quantity.
