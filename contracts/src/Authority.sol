@@ -148,9 +148,10 @@ abstract contract Authority is ISettlement {
 
     // ---- how far an order is filled
 
-    function filled(address account, uint64 nonce) external view returns (uint64 qty) {
+    function filled(address account, uint64 nonce) external view returns (uint64) {
         Counter memory c = _counter(account, nonce);
-        (qty,) = _filledOf(c, _read(c));
+        (uint256 qty,) = _filledOf(c, _read(c));
+        return uint64(qty);
     }
 
     function _counter(address account, uint64 nonce) internal view returns (Counter memory) {
@@ -166,7 +167,7 @@ abstract contract Authority is ISettlement {
     }
 
     /// @return qty filled  @return recycled whether the lane counts a newer nonce
-    function _filledOf(Counter memory c, uint256 word) internal pure returns (uint64 qty, bool recycled) {
+    function _filledOf(Counter memory c, uint256 word) internal pure returns (uint256 qty, bool recycled) {
         uint256 value = word >> c.shift;
         if (c.generation != 0) {
             uint256 generation = uint64(value >> 64);
@@ -176,14 +177,15 @@ abstract contract Authority is ISettlement {
         return (uint64(value), false);
     }
 
-    /// @param word as read just before  @param total at most the order's qty, a uint64, so that it stays in its lane
-    function _setFilled(Counter memory c, uint256 word, uint64 total) internal {
-        uint256 shift = c.shift;
-        uint256 generation = c.generation;
-        if (generation == 0) {
-            word = word & ~(uint256(type(uint64).max) << shift) | uint256(total) << shift;
-        } else {
-            word = word & ~(uint256(type(uint128).max) << shift) | (generation << 64 | total) << shift;
+    /// @param word as read just before  @param qty such that the sum is at most the order's, and so stays in its lane
+    function _addFilled(Counter memory c, uint256 word, uint256 qty) internal {
+        (uint256 shift, uint256 generation) = (c.shift, c.generation);
+        unchecked {
+            if (generation != 0 && uint64(word >> shift >> 64) != generation) {
+                // The first fill of a nonce takes the lane.
+                word = word & ~(uint256(type(uint128).max) << shift) | generation << 64 << shift;
+            }
+            word += qty << shift;
         }
         bytes32 slot = c.slot;
         assembly ("memory-safe") {

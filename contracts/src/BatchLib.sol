@@ -3,6 +3,11 @@ pragma solidity 0.8.37;
 
 import {OrderLib} from "./OrderLib.sol";
 
+/// @dev The 29 bytes of a fill at the top of a word, read where they are needed and never put into memory.
+type Fill is uint256;
+
+using BatchLib for Fill global;
+
 /// @title The packed form of a batch
 /// @notice Big endian, nothing padded:
 ///   header       u16 instruments, u16 accounts, u16 orders, u16 fills
@@ -17,37 +22,19 @@ library BatchLib {
     uint256 internal constant HEADER = 8;
     uint256 internal constant INSTRUMENT = 32;
     uint256 internal constant ACCOUNT = 20;
-    uint256 internal constant FIXED_ORDER = 41;
+    uint256 internal constant FIXED_ORDER = 40;
     uint256 internal constant COMPACT = 64;
-    uint256 internal constant FILL = 29;
+    uint256 internal constant FILL_SIZE = 29;
 
     /// @dev Margin of this side is rounded down in this fill: see {IClearing.Fill}.
-    uint8 internal constant MAKER_FLOOR = 1;
-    uint8 internal constant TAKER_FLOOR = 2;
+    uint256 internal constant MAKER_FLOOR = 1;
+    uint256 internal constant TAKER_FLOOR = 2;
 
     struct Counts {
         uint256 instruments;
         uint256 accounts;
         uint256 orders;
         uint256 fills;
-    }
-
-    struct Fill {
-        uint256 maker;
-        uint256 taker;
-        uint64 qty;
-        uint64 makerFee;
-        uint64 takerFee;
-        uint8 flags;
-    }
-
-    /// @dev Where v is zero the signature is `data[from:next]`.
-    struct Signature {
-        bytes32 r;
-        bytes32 s;
-        uint8 v;
-        uint256 from;
-        uint256 next;
     }
 
     function counts(bytes calldata data) internal pure returns (Counts memory c) {
@@ -90,29 +77,55 @@ library BatchLib {
         o.maxFeeBps = uint16(word >> 176);
     }
 
-    /// @return sig compact or from a contract account, see {Signature}
-    function signature(bytes calldata data, uint256 place) internal pure returns (Signature memory sig) {
-        uint256 word = _load(data, place);
-        if (word >> 248 == 0) {
-            sig.r = bytes32(_load(data, place + 1));
-            uint256 s = _load(data, place + 33);
-            sig.v = uint8(27 + (s >> 255));
-            sig.s = bytes32(s << 1 >> 1);
-            sig.next = place + 1 + COMPACT;
-        } else {
-            sig.from = place + 3;
-            sig.next = sig.from + ((word >> 232) & 0xffff);
-        }
+    function isCompact(bytes calldata data, uint256 place) internal pure returns (bool) {
+        return _load(data, place) >> 248 == 0;
     }
 
-    function fill(bytes calldata data, uint256 place) internal pure returns (Fill memory f) {
-        uint256 word = _load(data, place);
-        f.maker = word >> 240;
-        f.taker = (word >> 224) & 0xffff;
-        f.qty = uint64(word >> 160);
-        f.makerFee = uint64(word >> 96);
-        f.takerFee = uint64(word >> 32);
-        f.flags = uint8(word >> 24);
+    function compact(bytes calldata data, uint256 place) internal pure returns (bytes32 r, bytes32 s, uint8 v) {
+        return split(bytes32(_load(data, place + 1)), _load(data, place + 33));
+    }
+
+    /// @param vs s with the parity of v in its top bit
+    function split(bytes32 r, uint256 vs) internal pure returns (bytes32, bytes32 s, uint8 v) {
+        return (r, bytes32(vs << 1 >> 1), uint8(27 + (vs >> 255)));
+    }
+
+    /// @return next where the signature ends
+    function end(bytes calldata data, uint256 place) internal pure returns (uint256 next) {
+        if (isCompact(data, place)) return place + 1 + COMPACT;
+        return place + 3 + ((_load(data, place) >> 232) & 0xffff);
+    }
+
+    function fill(bytes calldata data, uint256 place) internal pure returns (Fill) {
+        return Fill.wrap(_load(data, place));
+    }
+
+    function maker(Fill f) internal pure returns (uint256) {
+        return Fill.unwrap(f) >> 240;
+    }
+
+    function taker(Fill f) internal pure returns (uint256) {
+        return (Fill.unwrap(f) >> 224) & 0xffff;
+    }
+
+    function qty(Fill f) internal pure returns (uint64) {
+        return uint64(Fill.unwrap(f) >> 160);
+    }
+
+    function makerFee(Fill f) internal pure returns (uint64) {
+        return uint64(Fill.unwrap(f) >> 96);
+    }
+
+    function takerFee(Fill f) internal pure returns (uint64) {
+        return uint64(Fill.unwrap(f) >> 32);
+    }
+
+    function makerFloors(Fill f) internal pure returns (bool) {
+        return Fill.unwrap(f) >> 24 & MAKER_FLOOR != 0;
+    }
+
+    function takerFloors(Fill f) internal pure returns (bool) {
+        return Fill.unwrap(f) >> 24 & TAKER_FLOOR != 0;
     }
 
     function _load(bytes calldata data, uint256 place) private pure returns (uint256 word) {

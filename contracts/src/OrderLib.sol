@@ -178,12 +178,16 @@ library OrderLib {
     }
 
     function notional(uint64 price, uint64 qty) internal pure returns (uint256 n, bool exact) {
-        uint256 product = uint256(price) * qty;
-        n = product / QTY_ONE;
-        exact = n * QTY_ONE == product;
+        unchecked {
+            uint256 product = uint256(price) * qty;
+            n = product / QTY_ONE;
+            exact = n * QTY_ONE == product;
+        }
     }
 
     function maxFee(uint16 maxFeeBps, uint256 n) internal pure returns (uint256) {
-        return (uint256(maxFeeBps) * n + BPS_ONE - 1) / BPS_ONE;
+        unchecked {
+            return (uint256(maxFeeBps) * n + BPS_ONE - 1) / BPS_ONE;
+        }
     }
 }

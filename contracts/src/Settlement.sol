@@ -5,7 +5,7 @@ import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {Authority} from "./Authority.sol";
-import {BatchLib} from "./BatchLib.sol";
+import {BatchLib, Fill} from "./BatchLib.sol";
 import {IClearing} from "./interfaces/IClearing.sol";
 import {IVault} from "./interfaces/IVault.sol";
 import {OrderLib} from "./OrderLib.sol";
@@ -58,14 +58,6 @@ contract Settlement is Authority, AccessControl {
         Line line;
         uint256 account;
         bytes4 reason;
-    }
-
-    /// @dev What is read of both orders of a fill before, and written after it.
-    struct Filled {
-        uint256 makerWord;
-        uint256 takerWord;
-        uint64 maker;
-        uint64 taker;
     }
 
     /// @dev lines: the accounts, the treasury, then one for each instrument. `held` and `net`: synths by asset and account.
@@ -125,12 +117,12 @@ contract Settlement is Authority, AccessControl {
         Batch memory b;
         uint256 place = _open(b, data);
         uint256 count = b.counts.fills;
-        if (place + BatchLib.FILL * count != data.length) revert MalformedBatch();
+        if (place + BatchLib.FILL_SIZE * count != data.length) revert MalformedBatch();
         uint256 skipped;
         uint256 free = _freeMemory();
         for (uint256 i; i < count; ++i) {
             bytes4 reason = _settle(b, data.fill(place));
-            place += BatchLib.FILL;
+            place += BatchLib.FILL_SIZE;
             if (reason != 0) {
                 ++skipped;
                 emit FillSkipped(batchId, i, reason);
@@ -241,7 +233,7 @@ contract Settlement is Authority, AccessControl {
         o.instrumentId = book.instrumentId;
         Party memory party = b.parties[index] = Party(o, _counter(o.account, o.nonce), book, line, account, 0);
         uint256 free = _freeMemory();
-        (party.reason, next) = _checkOrder(data, place + BatchLib.FIXED_ORDER - 1, o, book, separator);
+        (party.reason, next) = _checkOrder(data, place + BatchLib.FIXED_ORDER, o, book, separator);
         _forgetSince(free);
     }
 
@@ -263,62 +255,71 @@ contract Settlement is Authority, AccessControl {
     function _checkSignature(bytes calldata data, uint256 place, OrderLib.Order memory o, uint8 kind, bytes32 hash)
         private
         view
-        returns (bytes4, uint256)
+        returns (bytes4 reason, uint256 next)
     {
-        BatchLib.Signature memory sig = data.signature(place);
-        if (sig.next > data.length) revert MalformedBatch();
-        if (sig.v == 0) {
-            bool valid = OrderLib.isValidErc1271(o.account, hash, data[sig.from:sig.next]);
-            return (valid ? bytes4(0) : BadSignature.selector, sig.next);
+        next = data.end(place);
+        if (next > data.length) revert MalformedBatch();
+        if (!data.isCompact(place)) {
+            bool valid = OrderLib.isValidErc1271(o.account, hash, data[place + 3:next]);
+            return (valid ? bytes4(0) : BadSignature.selector, next);
         }
-        address signer = OrderLib.recover(hash, sig.v, sig.r, sig.s);
-        if (signer == o.account) return (0, sig.next);
-        // A contract account first, then a session: a wallet's owner needs no session to sign for it.
-        if (OrderLib.isValidErc1271(o.account, hash, abi.encodePacked(sig.r, sig.s, sig.v))) return (0, sig.next);
-        return (signer == address(0) ? BadSignature.selector : _checkSession(o, signer, kind), sig.next);
+        (bytes32 r, bytes32 s, uint8 v) = data.compact(place);
+        address signer = OrderLib.recover(hash, v, r, s);
+        if (signer != o.account) reason = _checkOther(o, kind, hash, signer, abi.encodePacked(r, s, v));
+    }
+
+    /// @dev A contract account first, then a session: a wallet's owner needs no session to sign for it.
+    function _checkOther(OrderLib.Order memory o, uint8 kind, bytes32 hash, address signer, bytes memory sig)
+        private
+        view
+        returns (bytes4)
+    {
+        if (OrderLib.isValidErc1271(o.account, hash, sig)) return 0;
+        return signer == address(0) ? BadSignature.selector : _checkSession(o, signer, kind);
     }
 
     /// @return reason zero when settled, else the selector of the error, and then nothing has changed
-    function _settle(Batch memory b, BatchLib.Fill memory f) private returns (bytes4 reason) {
-        if (f.maker >= b.parties.length || f.taker >= b.parties.length) return BadIndex.selector;
-        Party memory maker = b.parties[f.maker];
-        Party memory taker = b.parties[f.taker];
+    function _settle(Batch memory b, Fill f) private returns (bytes4 reason) {
+        if (f.maker() >= b.parties.length || f.taker() >= b.parties.length) return BadIndex.selector;
+        Party memory maker = b.parties[f.maker()];
+        Party memory taker = b.parties[f.taker()];
         if (maker.reason != 0) return maker.reason;
         if (taker.reason != 0) return taker.reason;
         reason = _checkTerms(maker.order, taker.order);
         if (reason != 0) return reason;
-        if (f.qty == 0) return ZeroQty.selector;
+        if (f.qty() == 0) return ZeroQty.selector;
 
-        Filled memory filled;
-        (reason, filled) = _checkQuantity(maker, taker, f.qty);
+        // The two accounts differ, and so do the two words.
+        uint256 makerWord = _read(maker.counter);
+        uint256 takerWord = _read(taker.counter);
+        reason = _checkQuantity(maker, taker, makerWord, takerWord, f.qty());
+        if (reason == 0) reason = _move(b, maker, taker, f);
         if (reason != 0) return reason;
+        _addFilled(maker.counter, makerWord, f.qty());
+        _addFilled(taker.counter, takerWord, f.qty());
+    }
+
+    function _checkQuantity(Party memory maker, Party memory taker, uint256 makerWord, uint256 takerWord, uint256 qty)
+        private
+        pure
+        returns (bytes4)
+    {
+        (uint256 makerFilled, bool makerGone) = _filledOf(maker.counter, makerWord);
+        (uint256 takerFilled, bool takerGone) = _filledOf(taker.counter, takerWord);
+        if (makerGone || takerGone) return NonceRecycled.selector;
+        unchecked {
+            // Sums of two uint64.
+            bool fits = makerFilled + qty <= maker.order.qty && takerFilled + qty <= taker.order.qty;
+            return fits ? bytes4(0) : Overfill.selector;
+        }
+    }
+
+    function _move(Batch memory b, Party memory maker, Party memory taker, Fill f) private returns (bytes4 reason) {
         uint256 n;
         (reason, n) = _checkFees(maker.order, taker.order, f);
         if (reason != 0) return reason;
-
         reason = maker.book.kind == OrderLib.SPOT ? _settleSpot(b, maker, taker, f, n) : _settleDerivative(b, maker, taker, f);
-        if (reason != 0) return reason;
-
-        b.lines[b.counts.accounts].net += int256(uint256(f.makerFee) + f.takerFee);
-        _setFilled(maker.counter, filled.makerWord, filled.maker);
-        _setFilled(taker.counter, filled.takerWord, filled.taker);
-    }
-
-    /// @return filled what the counters are to say after the fill; the two accounts differ, and so do the slots
-    function _checkQuantity(Party memory maker, Party memory taker, uint64 qty)
-        private
-        view
-        returns (bytes4, Filled memory filled)
-    {
-        filled.makerWord = _read(maker.counter);
-        filled.takerWord = _read(taker.counter);
-        (uint64 makerFilled, bool makerGone) = _filledOf(maker.counter, filled.makerWord);
-        (uint64 takerFilled, bool takerGone) = _filledOf(taker.counter, filled.takerWord);
-        if (makerGone || takerGone) return (NonceRecycled.selector, filled);
-        if (uint256(makerFilled) + qty > maker.order.qty) return (Overfill.selector, filled);
-        if (uint256(takerFilled) + qty > taker.order.qty) return (Overfill.selector, filled);
-        (filled.maker, filled.taker) = (makerFilled + qty, takerFilled + qty);
-        return (0, filled);
+        if (reason == 0) b.lines[b.counts.accounts].net += int256(uint256(f.makerFee()) + f.takerFee());
     }
 
     /// @dev What two orders say against each other, whatever the quantity.
@@ -339,33 +340,36 @@ contract Settlement is Authority, AccessControl {
         return kind == OrderLib.IOC || kind == OrderLib.FOK || tif & OrderLib.MARKET != 0;
     }
 
-    function _checkFees(OrderLib.Order memory maker, OrderLib.Order memory taker, BatchLib.Fill memory f)
+    function _checkFees(OrderLib.Order memory maker, OrderLib.Order memory taker, Fill f)
         private
         pure
         returns (bytes4, uint256)
     {
-        (uint256 n, bool exact) = OrderLib.notional(maker.limitPrice, f.qty);
+        (uint256 n, bool exact) = OrderLib.notional(maker.limitPrice, f.qty());
         if (!exact) return (InexactNotional.selector, n);
-        if (f.makerFee > OrderLib.maxFee(maker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
-        if (f.takerFee > OrderLib.maxFee(taker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
+        if (f.makerFee() > OrderLib.maxFee(maker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
+        if (f.takerFee() > OrderLib.maxFee(taker.maxFeeBps, n)) return (FeeAboveBound.selector, n);
         return (0, n);
     }
 
-    function _settleSpot(Batch memory b, Party memory maker, Party memory taker, BatchLib.Fill memory f, uint256 n)
+    function _settleSpot(Batch memory b, Party memory maker, Party memory taker, Fill f, uint256 n)
         private
         view
         returns (bytes4)
     {
         bool makerBuys = maker.order.side == OrderLib.BUY;
-        int256 makerDelta = (makerBuys ? -int256(n) : int256(n)) - int256(uint256(f.makerFee));
-        int256 takerDelta = (makerBuys ? int256(n) : -int256(n)) - int256(uint256(f.takerFee));
-        if (maker.line.funds + maker.line.net + makerDelta < 0) return InsufficientFunds.selector;
-        if (taker.line.funds + taker.line.net + takerDelta < 0) return InsufficientFunds.selector;
-        if (!_moveAsset(b, maker.book.asset, makerBuys ? taker : maker, makerBuys ? maker : taker, f.qty)) {
-            return InsufficientAsset.selector;
+        // A notional is below 2^101 and a batch has at most 2^16 fills.
+        unchecked {
+            int256 makerDelta = (makerBuys ? -int256(n) : int256(n)) - int256(uint256(f.makerFee()));
+            int256 takerDelta = (makerBuys ? int256(n) : -int256(n)) - int256(uint256(f.takerFee()));
+            if (maker.line.funds + maker.line.net + makerDelta < 0) return InsufficientFunds.selector;
+            if (taker.line.funds + taker.line.net + takerDelta < 0) return InsufficientFunds.selector;
+            if (!_moveAsset(b, maker.book.asset, makerBuys ? taker : maker, makerBuys ? maker : taker, f.qty())) {
+                return InsufficientAsset.selector;
+            }
+            maker.line.net += makerDelta;
+            taker.line.net += takerDelta;
         }
-        maker.line.net += makerDelta;
-        taker.line.net += takerDelta;
         return 0;
     }
 
@@ -375,17 +379,21 @@ contract Settlement is Authority, AccessControl {
         view
         returns (bool done)
     {
-        uint256 first = asset * b.counts.accounts;
-        uint256 from = first + seller.account;
-        if (b.held[from] == UNKNOWN) b.held[from] = int256(vault.assetOf(seller.line.account, b.assets[asset]));
-        if (b.held[from] + b.net[from] < int256(uint256(qty))) return false;
-        b.net[from] -= int256(uint256(qty));
-        b.net[first + buyer.account] += int256(uint256(qty));
-        return true;
+        unchecked {
+            uint256 first = asset * b.counts.accounts;
+            uint256 from = first + seller.account;
+            int256 held = b.held[from];
+            if (held == UNKNOWN) b.held[from] = held = int256(vault.assetOf(seller.line.account, b.assets[asset]));
+            int256 net = b.net[from] - int256(uint256(qty));
+            if (held + net < 0) return false;
+            b.net[from] = net;
+            b.net[first + buyer.account] += int256(uint256(qty));
+            return true;
+        }
     }
 
     /// @dev Clearing checks and moves both positions or reverts; then the reason is the selector of its error.
-    function _settleDerivative(Batch memory b, Party memory maker, Party memory taker, BatchLib.Fill memory f)
+    function _settleDerivative(Batch memory b, Party memory maker, Party memory taker, Fill f)
         private
         returns (bytes4)
     {
@@ -393,21 +401,21 @@ contract Settlement is Authority, AccessControl {
         IClearing.Fill memory fill = IClearing.Fill({
             instrumentId: maker.book.instrumentId,
             price: maker.order.limitPrice,
-            qty: f.qty,
+            qty: f.qty(),
             makerBuys: maker.order.side == OrderLib.BUY,
-            makerFloor: f.flags & BatchLib.MAKER_FLOOR != 0,
-            takerFloor: f.flags & BatchLib.TAKER_FLOOR != 0,
+            makerFloor: f.makerFloors(),
+            takerFloor: f.takerFloors(),
             makerReduceOnly: maker.order.tif & OrderLib.REDUCE_ONLY != 0,
             takerReduceOnly: taker.order.tif & OrderLib.REDUCE_ONLY != 0,
             maker: maker.line.account,
             taker: taker.line.account,
-            makerAvailable: maker.line.funds + maker.line.net - int256(uint256(f.makerFee)),
-            takerAvailable: taker.line.funds + taker.line.net - int256(uint256(f.takerFee)),
+            makerAvailable: maker.line.funds + maker.line.net - int256(uint256(f.makerFee())),
+            takerAvailable: taker.line.funds + taker.line.net - int256(uint256(f.takerFee())),
             houseAvailable: house.funds + house.net
         });
         try clearing.fill(fill) returns (int256 makerDelta, int256 takerDelta) {
-            maker.line.net += makerDelta - int256(uint256(f.makerFee));
-            taker.line.net += takerDelta - int256(uint256(f.takerFee));
+            maker.line.net += makerDelta - int256(uint256(f.makerFee()));
+            taker.line.net += takerDelta - int256(uint256(f.takerFee()));
             house.net -= makerDelta + takerDelta;
             return 0;
         } catch (bytes memory failure) {
@@ -517,9 +525,7 @@ contract Settlement is Authority, AccessControl {
         if (isGift && account == treasury) return;
         bytes32 structHash = keccak256(abi.encode(OrderLib.NET_RECEIPT_TYPEHASH, receipt));
         bytes32 hash = OrderLib.digest(DOMAIN_SEPARATOR(), structHash);
-        (bytes32 r, bytes32 s) = (bytes32(line[60:92]), bytes32(line[92:124]));
-        uint8 v = uint8(27 + (uint256(s) >> 255));
-        s = s << 1 >> 1;
+        (bytes32 r, bytes32 s, uint8 v) = BatchLib.split(bytes32(line[60:92]), uint256(bytes32(line[92:124])));
         if (OrderLib.recover(hash, v, r, s) == account) return;
         if (!OrderLib.isValidErc1271(account, hash, abi.encodePacked(r, s, v))) revert BadReceipt(account);
     }

@@ -381,3 +381,60 @@ abstract contract Fixture is MiniTest {
         eqInt(p.margin, int256(margin), "margin");
     }
 }
+
+/// @dev Three oracles of which two must agree, and funded traders.
+abstract contract DerivativesFixture is Fixture {
+    uint256 internal constant ORACLE_KEY = 0x04AC1E;
+    address internal dave = vm.addr(0xDA7E);
+    uint256[3] internal oracleKeys;
+
+    function setUp() public virtual override {
+        super.setUp();
+        fund(alice, 500_000 * USD);
+        fund(bob, 500_000 * USD);
+        fund(carol, 500_000 * USD);
+        address[] memory signers = new address[](3);
+        for (uint256 i; i < 3; ++i) {
+            (oracleKeys[i], signers[i]) = (ORACLE_KEY + i, vm.addr(ORACLE_KEY + i));
+        }
+        clearing.setSigners(signers, 2);
+        // In ascending order of their addresses, as they have to sign.
+        for (uint256 i; i < 3; ++i) {
+            for (uint256 j = i + 1; j < 3; ++j) {
+                if (vm.addr(oracleKeys[j]) >= vm.addr(oracleKeys[i])) continue;
+                (oracleKeys[i], oracleKeys[j]) = (oracleKeys[j], oracleKeys[i]);
+            }
+        }
+    }
+
+    function signObservation(bytes32 id, uint8 what, int256 value, uint40 timestamp, uint256 count)
+        internal
+        view
+        returns (bytes[] memory signatures)
+    {
+        bytes32 structHash = keccak256(abi.encode(OrderLib.OBSERVATION_TYPEHASH, id, what, value, timestamp));
+        bytes32 digest = OrderLib.digest(settlement.DOMAIN_SEPARATOR(), structHash);
+        signatures = new bytes[](count);
+        for (uint256 i; i < count; ++i) {
+            signatures[i] = signature(oracleKeys[i], digest);
+        }
+    }
+
+    function observe(bytes32 id, uint8 what, int256 value) internal {
+        uint40 timestamp = uint40(block.timestamp);
+        clearing.publish(id, what, value, timestamp, signObservation(id, what, value, timestamp, 2));
+    }
+
+    function mark(bytes32 id, uint64 price) internal {
+        observe(id, 0, int256(uint256(price)));
+    }
+
+    function markLater(bytes32 id, uint64 price) internal {
+        vm.warp(block.timestamp + 1);
+        mark(id, price);
+    }
+
+    function fundingOf(bytes32 id, int256 perUnit) internal {
+        observe(id, 1, perUnit);
+    }
+}

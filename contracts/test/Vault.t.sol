@@ -215,6 +215,88 @@ contract VaultTest is Fixture {
         eq(vault.sharesOf(alice), (amount - shares / 1e6) * 1e6, "dust stays");
     }
 
+    // ---- when nobody settles any more
+
+    function test_exitsAreAtOnceWhenNoBatchComes() public {
+        fund(alice, 100 * USD);
+        fundSynth(alice, BTC);
+        vm.startPrank(alice);
+        vm.warp(START + HEARTBEAT - 1);
+        yes(!vault.isAbandoned(), "not yet");
+        vault.withdraw(address(usdc), 40e12, false);
+        eq(usdc.balanceOf(alice), 0, "queued");
+        vm.warp(START + HEARTBEAT);
+        yes(vault.isAbandoned(), "now");
+        vault.withdraw(address(usdc), 100e12, false);
+        vault.withdraw(address(sbtc), BTC, false);
+        eq(usdc.balanceOf(alice), 100 * USD, "all of it");
+        eq(sbtc.balanceOf(alice), BTC, "and the synth");
+        (uint256 queued,,) = vault.exitOf(alice, address(usdc));
+        eq(queued, 0, "nothing waits");
+        vm.expectRevert(IVault.NothingToExit.selector);
+        vault.withdraw(address(usdc), 1e12, false);
+    }
+
+    function test_aBatchIsASignOfLifeEvenAnEmptyOne() public {
+        fund(alice, 100 * USD);
+        vm.warp(START + HEARTBEAT - 1);
+        settlement.settleBatch(1, 0, abi.encodePacked(uint64(0)));
+        eq(vault.lastBatchAt(), START + HEARTBEAT - 1, "noted");
+        vm.warp(START + HEARTBEAT);
+        vm.prank(alice);
+        vault.withdraw(address(usdc), 40e12, false);
+        eq(usdc.balanceOf(alice), 0, "queued");
+    }
+
+    function test_othersMoneyMovesAreNoSignOfLife() public {
+        fund(alice, 100 * USD);
+        vm.warp(START + 1 hours);
+        vm.prank(alice);
+        clearing.fundInsurance(perp, 1);
+        eq(vault.lastBatchAt(), START, "as before");
+    }
+
+    function test_escapeWorksWhilePaused() public {
+        fund(alice, 100 * USD);
+        vault.pause();
+        vm.warp(START + HEARTBEAT);
+        vm.prank(alice);
+        vault.withdraw(address(usdc), 100e12, false);
+        eq(usdc.balanceOf(alice), 100 * USD, "out");
+    }
+
+    // ---- yield and losses
+
+    function test_accrualIsLimitedADay() public {
+        fund(alice, 10_000 * USD);
+        usdc.mint(admin, 1_000 * USD);
+        usdc.approve(address(vault), 1_000 * USD);
+        vm.expectRevert(abi.encodeWithSelector(IVault.AccrualLimit.selector, 100 * USD + 1));
+        vault.accrue(int256(uint256(100 * USD + 1)));
+        vault.accrue(int256(uint256(60 * USD)));
+        vm.expectRevert(abi.encodeWithSelector(IVault.AccrualLimit.selector, 101 * USD));
+        vault.accrue(int256(uint256(41 * USD)));
+        vault.accrue(int256(uint256(40 * USD)));
+        vm.warp((START / 1 days + 1) * 1 days);
+        vault.accrue(int256(uint256(100 * USD)));
+        eq(vault.totalAssets(), 10_200 * USD, "a new day");
+    }
+
+    function test_onlyWhatIsMissingIsWrittenOff() public {
+        fund(alice, 10_000 * USD);
+        fund(bob, 10_000 * USD);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NothingIsMissing.selector, uint256(0)));
+        vault.accrue(-1);
+        // 100 USDC of the Vault are gone, as when an issuer takes them.
+        vm.prank(address(vault));
+        usdc.transfer(carol, 100 * USD);
+        vm.expectRevert(abi.encodeWithSelector(IVault.NothingIsMissing.selector, uint256(100 * USD)));
+        vault.accrue(-int256(uint256(100 * USD + 1)));
+        vault.accrue(-int256(uint256(100 * USD)));
+        eq(vault.usdcOf(alice), 9_950 * USD, "alike");
+        eq(vault.usdcOf(bob), 9_950 * USD, "alike");
+    }
+
     // ---- settlement
 
     function test_deltasMustSumToZero() public {
