@@ -32,7 +32,9 @@ USDC, COIN = 10**6, 10**8
 PRICE = 60_000 * USDC
 QTY = COIN // 1000
 FUNDS = {"USDC": 1_000_000 * USDC, "sBTC": 100 * COIN}
-GAS = 100_000_000  # Anvil has no cap for a transaction; what a batch may use elsewhere is in settlement/gas.py
+GAS = (
+    100_000_000  # Anvil has no cap for a transaction; what a batch may use elsewhere is in settlement/gas.py
+)
 TERMS = {"underlying": "BTC", "tick_e6": 100_000, "lot_e8": 10_000}
 SPOT = MarketSpec(symbol="sBTC-USDC", kind=MarketKind.SPOT, base="sBTC", **TERMS)  # type: ignore[arg-type]
 PERP = MarketSpec(symbol="BTC-PERP", kind=MarketKind.PERP, base="BTC", im_ppm=200_000, **TERMS)  # type: ignore[arg-type]
@@ -114,9 +116,7 @@ class Bench:
             packed = b"".join(delta.to_bytes(16, signed=True) for delta in deltas)
             lines.append(address_bytes(purse.account) + packed + floor.to_bytes(8) + signature)
         signature = "settleNet(uint64,bytes32,address,bytes32,bytes)"
-        return self._send(
-            deploy.call(signature, self.batch_id, self.head, synth, root, b"".join(lines))
-        )
+        return self._send(deploy.call(signature, self.batch_id, self.head, synth, root, b"".join(lines)))
 
     def _send(self, data: bytes) -> int:
         world = self.world
@@ -189,7 +189,9 @@ def main(arguments: list[str]) -> int:
     if "--write" in arguments:
         FILE.write_text(json.dumps(table, indent=1) + "\n")
     elif "--check" in arguments and table != json.loads(FILE.read_text()):
-        problems.append(f"the figures are not those of {FILE.name}; when that is meant: benchmarks/gas.py --write")
+        problems.append(
+            f"the figures are not those of {FILE.name}; when that is meant: benchmarks/gas.py --write"
+        )
     print(*problems, sep="\n", end="\n" if problems else "")
     return 1 if problems else 0
 
