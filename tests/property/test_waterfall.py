@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from system.model.position import Position
@@ -328,6 +328,8 @@ def test_deleveraging_a_bankrupt_with_an_empty_fund_overshoots_by_nothing(policy
     st.integers(0, 300),
     st.sampled_from([0, 10_000, PPM]),
 )
+@example(3, True, 31, 1, 1, 0, 0)  # a third of 1 rounded down would owe a unit
+@example(3, False, 29, 1, 1, 0, 0)
 def test_any_part_closed_at_the_bankruptcy_price_or_better_owes_nothing(
     lots: int, is_long: bool, cost: int, margin: int, closed: int, better: int, liq_fee_ppm: int
 ) -> None:

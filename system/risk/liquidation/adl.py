@@ -50,12 +50,8 @@ def score(one: Candidate, mark_e6: int) -> Fraction:
 
 
 def can_close_at(one: Candidate, price_e6: int) -> bool:
-    """Say whether any part of a candidate survives a close at this price. Rule: ADEL-003.
-
-    A loser needs a unit left after all of it: the profit of a part is rounded down.
-    """
-    equity = equity_e8(one.size_e8, one.cost, one.margin, price_e6)
-    return equity >= (QTY_SCALE if equity < one.margin * QTY_SCALE else 0)
+    """Say whether a candidate, and so any part of it, survives a close at this price. Rule: ADEL-003."""
+    return equity_e8(one.size_e8, one.cost, one.margin, price_e6) >= 0
 
 
 def allocate_ranked(stakes: Sequence[Stake], qty_e8: int, lot_e8: int = 1) -> list[int]:

@@ -105,6 +105,12 @@ def test_options_of_three_traders_end_at_nothing(
     assert settled.fund == Fund(3)
 
 
+@rule("OPTN-005")
+def test_the_profit_of_a_part_is_rounded_down_on_both_sides() -> None:
+    assert option_effect(3 * LOT, 100, -LOT, 0, 0).realised == -34
+    assert option_effect(-3 * LOT, -100, LOT, 0, 0).realised == 33
+
+
 @rule("OPTN-006", "OPTN-007")
 def test_premium_and_fees() -> None:
     assert premium(220 * 10**6, ONE, ONE // 100) == 2_200_000

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from system.model.position import Position
+from system.model.units import PPM
 from system.risk.liquidation.adl import (
     POLICIES,
     Candidate,
@@ -18,6 +20,7 @@ from system.risk.liquidation.adl import (
     score,
     taken,
 )
+from system.risk.positions import fill_effect
 from tests.rules import rule
 
 K = 10**9
@@ -71,6 +74,28 @@ def test_nobody_is_bankrupted_by_another() -> None:
     chosen = deleverage([weak, sound], 2 * ONE, 54 * K, MARK, "ranked", 1)
     assert chosen.closed_e8 == (0, ONE)
     assert chosen.left_e8 == ONE
+
+
+@rule("ADEL-003", "ADEL-004")
+@given(
+    st.integers(1, 50),
+    st.sampled_from([1, -1]),
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 10**4),
+    st.integers(1, 50),
+)
+def test_any_part_of_who_can_close_closes_as_a_fill(
+    lots: int, side: int, cost: int, margin: int, ticks: int, closed: int
+) -> None:
+    lot, tick = 10_000, 10_000  # 1 uUSDC a step: every rounding shows
+    at = Position(trader="t", symbol="X", size_e8=side * lots * lot, cost=side * cost, margin=margin)
+    one = Candidate(1, at.size_e8, at.cost, at.margin)
+    effect = fill_effect(at, -side * min(closed, lots) * lot, ticks * tick, PPM)
+    if can_close_at(one, ticks * tick):
+        assert effect is not None
+    elif closed >= lots:
+        assert effect is None
 
 
 @rule("ADEL-006")
