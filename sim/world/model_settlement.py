@@ -21,9 +21,10 @@ from sim.world.model_contracts import (
     filled_in,
 )
 from system.model import typed_data
+from system.model.trade import MAKER_FLOOR, TAKER_FLOOR
 from system.model.typed_data import KIND_SPOT, MARKET_BIT, POST_ONLY_BIT, REDUCE_ONLY_BIT, TIF_MASK
 from system.model.units import PPM, QTY_SCALE
-from system.ports.chain import MAKER_FLOOR, TAKER_FLOOR, ChainFill, SignedOrder
+from system.ports.chain import ChainFill, SignedOrder
 
 SETTLE_GRACE_S = 86_400
 BPS = 10_000

@@ -12,6 +12,7 @@ from system.matcher.steps import EndReason, Fill, Posting
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, CANCELED, EXPIRED_IN_MATCH, FILLED, Order
 from system.model.position import Position
+from system.model.trade import MAKER_FLOOR, TAKER_FLOOR
 from system.model.units import PPM, QTY_SCALE, fee_step, ppm_ceil
 from system.risk.holds import USDC, hold_at, worst_fill_price_e6
 from system.risk.positions import FillEffect, fill_effect, option_fill, settle_fill, spot_effect
@@ -66,7 +67,7 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
     notional = price_e6 * qty_e8 // QTY_SCALE
     maker_fee, maker_free = _advance(resting, spec, resting.limit_price_e6, notional, qty_e8, now_ns)
     taker_fee, taker_free = _advance(arriving, spec, worst_fill_price_e6(arriving), notional, qty_e8, now_ns)
-    margin = clearing = 0
+    margin = clearing = floors = 0
     postings: tuple[Posting, ...]
     if spec.kind is MarketKind.SPOT:
         postings = (
@@ -76,6 +77,9 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
         settle_fill(maker.position, maker.effect, maker_fee)
         settle_fill(taker.position, taker.effect, taker_fee)
     else:
+        if spec.im_ppm < PPM and spec.kind is not MarketKind.OPTION:
+            sides = ((MAKER_FLOOR, maker), (TAKER_FLOOR, taker))
+            floors = sum(bit for bit, party in sides if _rounded_down(party, spec.im_ppm, price_e6, qty_e8))
         postings = (
             _derivative_posting(resting, maker_free, maker_fee, maker.effect),
             _derivative_posting(arriving, taker_free, taker_fee, taker.effect),
@@ -104,7 +108,17 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
         margin,
         maker_fee + taker_fee,
         clearing,
+        floors,
     )
+
+
+def _rounded_down(party: Party, im_ppm: int, price_e6: int, qty_e8: int) -> bool:
+    """Tell whether the margin of what a fill opens is less than that of its own notional, rounded up."""
+    size, closed = party.position.size_e8, 0
+    if size and (size > 0) != (party.order.side == BUY):
+        closed = min(abs(size), qty_e8)
+    opened = price_e6 * qty_e8 // QTY_SCALE - price_e6 * closed // QTY_SCALE
+    return party.effect.margin_in < ppm_ceil(opened, im_ppm)
 
 
 def _advance(

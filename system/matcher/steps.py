@@ -99,6 +99,7 @@ class Fill(msgspec.Struct, frozen=True):
     margin: int  # added to the two positions' margins together
     fees: int  # ADD fees of the market's account
     clearing: int  # ADD clearing of the market's account
+    margin_floors: int = 0  # Trade.margin_floors
 
     @property
     def orders(self) -> tuple[Order, Order]:
@@ -127,6 +128,7 @@ class Fill(msgspec.Struct, frozen=True):
             latency_ns=ts_ns - taker.accepted_ns,
             ts_ns=ts_ns,
             settlement=settlement,
+            margin_floors=self.margin_floors,
         )
 
 

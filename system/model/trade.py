@@ -16,6 +16,10 @@ CONFIRMED = "CONFIRMED"
 SKIPPED = "SKIPPED"  # the contract refused this fill and said why
 LEDGER = "LEDGER"  # stays in the ledger: the contracts do not know such a market
 
+# of margin_floors
+MAKER_FLOOR = 1
+TAKER_FLOOR = 2
+
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True):
     """One fill between a resting (maker) and an arriving (taker) order, at the maker's price.
@@ -41,9 +45,14 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     latency_ns: int  # taker's acceptance to this commit
     ts_ns: int
     settlement: str = PENDING
+    margin_floors: int = 0
+    """Of which sides (1 the maker's, 2 the taker's) the initial margin of this fill was rounded down.
+
+    It is rounded up once for each order (RISK-011), so each fill's step of it goes up or down.
+    """
 
     def to_item(self) -> dict[str, Any]:
-        return {
+        item = {
             "PK": "MARKET#" + self.symbol,
             "SK": "TS#" + self.uuid,
             "maker_key": "TRADER#" + self.maker,
@@ -67,3 +76,6 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
             "ts_ns": self.ts_ns,
             "settlementStatus": self.settlement,
         }
+        if self.margin_floors:
+            item["margin_floors"] = self.margin_floors
+        return item

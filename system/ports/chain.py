@@ -23,15 +23,10 @@ class SignedOrder(NamedTuple):
     signature: bytes
 
 
-MAKER_FLOOR = 1
-TAKER_FLOOR = 2
-
-
 class ChainFill(NamedTuple):
     """One fill of a batch; maker and taker are indexes into the batch's orders. Fees in uUSDC.
 
-    `floors` says for which side initial margin of the opened part was rounded down (MAKER_FLOOR,
-    TAKER_FLOOR): margin is one rounded-up amount per order, so each step of it goes up or down.
+    `floors` is Trade.margin_floors: for which side initial margin of the opened part was rounded down.
     """
 
     maker: int

@@ -74,6 +74,7 @@ class Reading:
                 row["qty_e8"],
                 row["maker_fee"],
                 row["taker_fee"],
+                row.get("margin_floors", 0),
             )
             for row in trades
         ]

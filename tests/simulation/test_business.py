@@ -193,3 +193,18 @@ def test_every_account_has_on_chain_what_it_has_in_the_ledger(settled: World) ->
         compared += 1
 
     assert compared == 2 * len(accounts)
+
+
+@pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def test_leverage_agrees_to_the_unit(chain: str) -> None:
+    """Margin is rounded once for each order here and fill by fill there: one bit a side tells how."""
+    leveraged = ("markets.0.initial_margin=13.7 %", "duration=40 s", f"chain={chain}")
+
+    with played(small(5, *leveraged)) as world:
+        assert world.backend is not None
+        floors = {row.get("margin_floors", 0) for row in world.backend.scan(keys.TRADES)}
+    record = run(small(5, *leveraged)).record
+
+    assert floors == {0, 1, 2, 3}
+    assert record.failures == []
+    assert record.invariants["chain_against_ledger"] == "held"

@@ -75,7 +75,7 @@ def test_a_batch_between_strangers_is_cut_by_gas():
 
 @rule("SETL-009")
 def test_a_sweep_fits_more_trades_into_a_batch():
-    pairs = [("maker", f"taker-{n}") for n in range(1_000)]
+    pairs = [(f"maker-{n}", f"taker-{n}") for n in range(1_000)]
     sweep = [NewTrade(Key("B", str(n)), n, ("one", "other")) for n in range(1_000)]
     each_new = [NewTrade(Key("B", str(n)), n, pair) for n, pair in enumerate(pairs)]
 
