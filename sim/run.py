@@ -137,7 +137,7 @@ def _play(
         while timeline.elapsed_ns < end_ns:
             timeline.run_until(min(end_ns, timeline.elapsed_ns + look_every_ns))
             timings.end("play")
-            if timeline.elapsed_ns < end_ns:
+            if timeline.elapsed_ns < end_ns and not world.grounds.abandoned:  # then nothing changes any more
                 judge.look(Snapshot(world, final=False))
                 timings.end("judge")
             if progress is not None:

@@ -16,6 +16,7 @@ from sim.faults.delay import Delay
 from sim.faults.drop import Drop
 from sim.faults.duplicate import Duplicate
 from sim.faults.gas_spike import GasSpike
+from sim.faults.operator_gone import OperatorGone
 from sim.faults.operator_key_lost import OperatorKeyLost
 from sim.faults.oracle_diverging import OracleDiverging
 from sim.faults.oracle_frozen import OracleFrozen
@@ -51,6 +52,7 @@ FAULTS: tuple[type[Fault], ...] = (
     Drop,
     Duplicate,
     GasSpike,
+    OperatorGone,
     OperatorKeyLost,
     OracleDiverging,
     OracleFrozen,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from system.model.units import PPM
 if TYPE_CHECKING:
     from sim.faults.base import Fault
     from sim.world.chain_world import ChainWorld
+    from sim.world.purse import Purse
 
 
 class Grounds:
@@ -25,6 +26,8 @@ class Grounds:
         cloud, door: there when time begins, not yet while faults are installed.
         end_ns: when agents stop (ns since start); no fault outlasts it.
         times: by label.
+        purses: the traders' keys by name, there when time begins.
+        abandoned: the operator has gone for good: nothing of the exchange is awaited any more.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class Grounds:
         self.cloud: DisturbedCloud | None = None
         self.door: DisturbedDoor | None = None
         self.times: dict[str, int] = {}
+        self.purses: Mapping[str, Purse] = {}
+        self.abandoned = False
 
     def install(self, faults: tuple[Fault, ...]) -> None:
         """Let every fault take its place; two of one label are told apart by a number."""

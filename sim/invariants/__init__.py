@@ -15,6 +15,7 @@ from sim.invariants import (
     i6_nothing_negative,
     i9_transactions_balance,
     lake_against_trades,
+    nobody_is_locked_in,
     sequence,
     stats_against_trades,
 )

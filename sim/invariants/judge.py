@@ -108,6 +108,14 @@ class _Once:
         return self._state.accounts
 
     @property
+    def paid_in(self) -> Mapping[tuple[str, str], int]:
+        return self._state.paid_in
+
+    @property
+    def abandoned(self) -> bool:
+        return self._state.abandoned
+
+    @property
     def deposited(self) -> Mapping[tuple[str, str], int]:
         return self._state.deposited
 

@@ -37,6 +37,12 @@ class ChainView(Protocol):
     def filled_of(self, account: str, nonce: int) -> int:
         """Return how much of an account's order is filled, in 1e-8 base."""
 
+    def wallet_of(self, account: str, asset: str) -> int:
+        """Return what an account has outside of the Vault."""
+
+    def last_batch(self) -> int:
+        """Return the number of the last batch that the contracts settled."""
+
     def treasury_usdc(self) -> int:
         """Return the claim of the treasury, where fees go, in uUSDC."""
 
@@ -66,6 +72,14 @@ class State(Protocol):
     @property
     def deposited(self) -> Mapping[tuple[str, str], int]:
         """Return credited deposits less withdrawals by (trader uuid, asset)."""
+
+    @property
+    def paid_in(self) -> Mapping[tuple[str, str], int]:
+        """Return what wallets have paid into the Vault by (trader uuid, asset)."""
+
+    @property
+    def abandoned(self) -> bool:
+        """Tell whether the operator has gone for good and everybody has taken out what is theirs."""
 
     @property
     def lake(self) -> Lake:

@@ -17,6 +17,7 @@ from system.ports.chain import (
     Chain,
     ChainFill,
     DepositSeen,
+    ExitSeen,
     Fees,
     Preflight,
     PreparedTx,
@@ -259,4 +260,8 @@ class CrossedChain:
 
     def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
         seen: list[DepositSeen] = self.cross("chain.deposits", self.inner.deposits, from_block, to_block)
+        return seen
+
+    def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
+        seen: list[ExitSeen] = self.cross("chain.exits", self.inner.exits, from_block, to_block)
         return seen

@@ -25,7 +25,7 @@ PORT_CALLS: Mapping[str, tuple[str, ...]] = {
     "oracle": ("latest",),
     "chain": (
         *("block_number", "operator", "next_nonce", "settled_head", "fees", "preflight", "prepare_batch"),
-        *("send", "receipt", "deposits"),
+        *("send", "receipt", "deposits", "exits"),
     ),
 }
 """Every call by which the system reaches the outside, by port; clock and ids are no outside."""

@@ -184,6 +184,18 @@ class AnvilWorld:
         role = keccak(b"OPERATOR_ROLE")
         return bool(self._number(self._where.settlement, "hasRole(bytes32,address)", role, account))
 
+    def exit(self, private_key: bytes) -> None:
+        """Send Vault.withdraw of all that the account has."""
+        account, where = address_of(private_key), self._where
+        amounts = {where.usdc: self._number(where.vault, "sharesOf(address)", account)}
+        amounts |= {token: self.asset_of(account, asset) for asset, token in where.synths.items()}
+        steps = [
+            Step("withdraw", where.vault, call("withdraw(address,uint256,bool)", token, amount, False))
+            for token, amount in amounts.items()
+            if amount
+        ]
+        self._send([Sending(private_key, step) for step in steps])
+
     def mine(self, timestamp_s: int) -> int:
         """Mine one block; returns how many transactions it has."""
         if timestamp_s < self._timestamp_s:
@@ -264,6 +276,14 @@ class AnvilWorld:
     def filled_of(self, account: str, nonce: int) -> int:
         """Return the quantity settled under an order nonce."""
         return self._number(self._where.settlement, "filled(address,uint64)", account, nonce)
+
+    def wallet_of(self, account: str, asset: str) -> int:
+        """Return what an account has outside of the Vault."""
+        return self._number(self._where.tokens[asset], "balanceOf(address)", account)
+
+    def last_batch(self) -> int:
+        """Return Settlement.lastBatchId."""
+        return self._number(self._where.settlement, "lastBatchId()")
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""

@@ -74,6 +74,7 @@ class World:
         scenario, timeline = self.scenario, self.timeline
         wallets = scenario.wallets()
         self.purses = {wallet.name: purse_of(scenario.seed, wallet.name) for wallet in wallets}
+        self.grounds.purses = self.purses
         self.chain.deploy([spec for spec in self.specs.values() if spec.settlement == "chain"])
         self._deposit(wallets)
         domain = self.chain.domain()
@@ -188,8 +189,8 @@ class World:
         self.timeline.after(self.scenario.block_time, self._block)
 
     def unsettled(self) -> int:
-        """Return how many trades are not final on chain yet."""
-        return self.unsettled_by_status().total()
+        """Return how many trades are not final on chain yet; without an operator, nobody waits for them."""
+        return 0 if self.grounds.abandoned else self.unsettled_by_status().total()
 
     def unsettled_by_status(self) -> Counter[str]:
         """Count the trades that are not final on chain yet by how far they came."""
@@ -201,11 +202,13 @@ class World:
 
     def drained(self) -> bool:
         """Tell whether no message waits and nothing is under way but what schedules start."""
-        return self.cloud.idle()
+        return self.grounds.abandoned or self.cloud.idle()
 
     def unfinished(self) -> list[str]:
         """Name what still has work, and commands that were accepted and that no matcher has applied."""
         assert self.backend is not None
+        if self.grounds.abandoned:
+            return []
         named = self.cloud.busy_parts()
         if self.cloud.in_flight:
             named.append(f"{self.cloud.in_flight} invocations under way")
@@ -234,10 +237,21 @@ class Snapshot:
         self.now_ns = world.timeline.now_ns()
         self.specs = world.specs
         self.accounts = {purse.trader: purse.account for purse in world.purses.values()}
-        self.deposited = world.deposited
+        self.paid_in = world.deposited
+        self.abandoned = world.grounds.abandoned
         self.lake: Lake = world.backend.lake
         self.chain: ChainView = world.chain
         self.history = history
+
+    @property
+    def deposited(self) -> dict[tuple[str, str], int]:
+        """Return what was paid in less what the ledger knows to be paid out."""
+        left = dict(self.paid_in)
+        for row in self.items(keys.SETTLEMENTS):
+            if row.get("paid_out"):
+                place = (row["trader"], row["asset"])
+                left[place] = left.get(place, 0) - row["paid_out"]
+        return left
 
     def items(self, table: str) -> list[Item]:
         """Return all rows of a table, sorted by (PK, SK); read once per snapshot."""

@@ -40,6 +40,12 @@ class ChainWorld(Protocol):
     def cancel_up_to(self, private_key: bytes, min_nonce: int) -> None:
         """Send an account's own on-chain cancel of all nonces below; it is mined with the next block."""
 
+    def exit(self, private_key: bytes) -> None:
+        """Let an account withdraw all that it has in the Vault; it is mined with the next block.
+
+        The first call queues, one after the delay pays. When no batch has come for a day, the first pays.
+        """
+
     def mine(self, timestamp_s: int) -> int:
         """Mine one block with all that waits; returns how many transactions it has.
 
@@ -100,6 +106,12 @@ class ChainWorld(Protocol):
 
     def filled_of(self, account: str, nonce: int) -> int:
         """Return the quantity settled under an order nonce."""
+
+    def wallet_of(self, account: str, asset: str) -> int:
+        """Return what an account has outside of the Vault."""
+
+    def last_batch(self) -> int:
+        """Return the number of the last batch that the contracts settled."""
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""

@@ -9,6 +9,7 @@ and gas are not, and no business depends on them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from sim.world import deploy
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
+from sim.world.model_exits import Exit, withdraw
 from sim.world.model_pool import Pool, batch_of
 from sim.world.model_settlement import Batch, settle
 from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
@@ -30,6 +32,7 @@ from system.ports.chain import (
     Chain,
     ChainFill,
     DepositSeen,
+    ExitSeen,
     Fees,
     Preflight,
     PreparedTx,
@@ -46,6 +49,7 @@ class _Block(NamedTuple):
     timestamp_s: int
     tx_hashes: list[str]
     deposits: list[DepositSeen]
+    exits: list[ExitSeen]
     journal: Journal
 
 
@@ -68,13 +72,14 @@ class ModelChain:
         self._nonces: dict[str, int] = {}
         self._pool = Pool(self._nonces)
         self._errands: list[Callable[[int], None]] = []  # the traders' own transactions
+        self._exits: list[Exit] = []  # of the block that is being mined
         self._operators: dict[str, bool] = {OPERATOR: True}  # who has the role
         self._appointed = {OPERATOR: True}  # who is to have it
         self._secret = OPERATOR_KEY
         self._receipts: dict[str, Receipt] = {}
         self._generation = 0  # counts reorganisations, so that a block mined anew has a new hash
         self._closed = False
-        self._blocks = [_Block(self._block_hash("", 0, start_s), start_s, [], [], [])]
+        self._blocks = [_Block(self._block_hash("", 0, start_s), start_s, [], [], [], [])]
 
     def _new_books(self) -> Books:
         where = self._where
@@ -86,6 +91,7 @@ class ModelChain:
         """Know all addresses and list the markets, in one block."""
         self._where = deploy.predict(deploy.synths_of(markets, synths))
         self._books = self._new_books()
+        self._books.set(self._books.totals, "batch_at", self._timestamp_s)
         for market in markets:
             self._list(market)
         self.mine_next()
@@ -128,6 +134,21 @@ class ModelChain:
         self._errands.append(
             lambda now_s: self._books.cancel_up_to(account, min_nonce, now_s, now_s + deploy.CANCEL_DELAY_S)
         )
+
+    def exit(self, private_key: bytes) -> None:
+        """Let an account withdraw all that it has, in the next block."""
+        account, books = address_of(private_key), self._books
+        for asset in self._where.tokens:
+            is_cash = asset == "USDC"
+            amount = books.shares.get(account, 0) if is_cash else books.assets.get((asset, account), 0)
+            if amount:
+                self._errands.append(partial(self._withdraw, account, asset, amount))
+
+    def _withdraw(self, account: str, asset: str, amount: int, now_s: int) -> None:
+        try:
+            self._exits.append(withdraw(self._books, account, asset, amount, now_s))
+        except Revert:
+            return  # the transaction is mined, and nothing has changed
 
     # ---- the operator and the market for gas
 
@@ -175,7 +196,8 @@ class ModelChain:
         for errand in self._errands:
             errand(timestamp_s)
         count = len(self._errands) + len(deposits)
-        self._errands = []
+        exits = [ExitSeen(number, block_hash, place, *each) for place, each in enumerate(self._exits)]
+        self._errands, self._exits = [], []
         tx_hashes = self._execute_pool(number, block_hash, timestamp_s)
         # On Anvil each deposit logs the token's Transfer first.
         seen = [
@@ -183,7 +205,7 @@ class ModelChain:
             for place, (account, asset, amount) in enumerate(deposits)
         ]
         journal = self._books.take_journal()
-        self._blocks.append(_Block(block_hash, timestamp_s, tx_hashes, seen, journal))
+        self._blocks.append(_Block(block_hash, timestamp_s, tx_hashes, seen, exits, journal))
         if number > REORG_DEPTH:
             self._blocks[number - REORG_DEPTH].journal.clear()
         return count + len(tx_hashes)
@@ -227,7 +249,7 @@ class ModelChain:
         for _ in range(depth):
             number = len(self._blocks)
             parent = _Block(
-                self._block_hash(parent.hash, number, parent.timestamp_s), parent.timestamp_s, [], [], []
+                self._block_hash(parent.hash, number, parent.timestamp_s), parent.timestamp_s, [], [], [], []
             )
             self._blocks.append(parent)
         if any(self._operators.get(who, False) != has for who, has in self._appointed.items()):
@@ -290,6 +312,14 @@ class ModelChain:
     def filled_of(self, account: str, nonce: int) -> int:
         """Return the quantity settled under an order nonce."""
         return self._books.filled_of(account, nonce)
+
+    def wallet_of(self, account: str, asset: str) -> int:
+        """Return what the Vault has paid an account."""
+        return self._books.wallets.get((account, asset), 0)
+
+    def last_batch(self) -> int:
+        """Return Settlement.lastBatchId."""
+        return self._books.totals["batch"]
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""
@@ -367,3 +397,11 @@ class _OperatorsView:
         if to_block >= len(blocks):
             raise Unavailable(f"deposits up to block {to_block}: the chain is at {len(blocks) - 1}")
         return [deposit for block in blocks[from_block : to_block + 1] for deposit in block.deposits]
+
+    def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
+        blocks, _, _ = self._world.seen()
+        if from_block > to_block:
+            return []
+        if to_block >= len(blocks):
+            raise Unavailable(f"exits up to block {to_block}: the chain is at {len(blocks) - 1}")
+        return [seen for block in blocks[from_block : to_block + 1] for seen in block.exits]

@@ -86,7 +86,7 @@ class Books:
         self.treasury = treasury
         self.separator = domain_separator(domain)
         self.verify_signatures = verify_signatures
-        self.totals: dict[str, int] = {"assets": 0, "shares": 0, "usdc": 0, "batch": 0}
+        self.totals: dict[str, int] = {"assets": 0, "shares": 0, "usdc": 0, "batch": 0, "batch_at": 0}
         self.heads: dict[str, bytes] = {"head": bytes(32)}
         self.instruments: dict[bytes, Instrument] = {}
         self.shares: dict[str, int] = {}
@@ -95,6 +95,8 @@ class Books:
         self.positions: dict[tuple[str, bytes], Position] = {}  # (account, instrument)
         self.cancels: dict[str, Cancels] = {}
         self.cancelled_at: dict[tuple[str, int], int] = {}  # (account, nonce) -> Unix seconds
+        self.exits: dict[tuple[str, str], tuple[int, int]] = {}  # (account, asset) -> amount, ready at
+        self.wallets: dict[tuple[str, str], int] = {}  # (account, asset): what the Vault has paid
         self.any_cancel = False  # spares most orders the question
         self.journal: Journal = []
 

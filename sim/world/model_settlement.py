@@ -59,6 +59,8 @@ def settle(books: Books, batch: Batch, now_s: int) -> list[tuple[int, str]]:
         if reason:
             skipped.append((index, reason))
     settling.apply()
+    if len(skipped) != len(batch.fills):
+        books.set(books.totals, "batch_at", now_s)
     books.set(books.totals, "batch", batch.batch_id)
     books.set(books.heads, "head", batch.head)
     return skipped

@@ -1,6 +1,6 @@
 """The EVM chain as the settlement tier needs it."""
 
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
 class SignedOrder(NamedTuple):
@@ -89,6 +89,18 @@ class DepositSeen(NamedTuple):
     amount: int
 
 
+class ExitSeen(NamedTuple):
+    """An exit that the Vault told of, in the smallest unit; a QUEUED one of nothing was called off."""
+
+    block_number: int
+    block_hash: str
+    log_index: int
+    kind: Literal["QUEUED", "PAID"]
+    account: str
+    asset: str
+    amount: int
+
+
 class Chain(Protocol):
     """The settlement tier's view of the chain. Raises Unavailable when the RPC does not answer."""
 
@@ -140,3 +152,6 @@ class Chain(Protocol):
 
     def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
         """Return the Vault's deposits in these blocks, inclusive, in order."""
+
+    def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
+        """Return the exits that the Vault queued and paid in these blocks, inclusive, in order."""

@@ -151,7 +151,10 @@ def with_faults(seed: int, *lines: str, more: tuple[str, ...] = ()) -> Scenario:
 
 
 def test_every_kind_is_tried() -> None:
-    assert set(STRIKES) == {kind.model_fields["fault"].annotation.__args__[0] for kind in FAULTS}  # type: ignore[union-attr]
+    """One needs a day to heal by hand and is tried in test_operator_gone.py."""
+    assert set(STRIKES) | {"operator_gone"} == {
+        kind.model_fields["fault"].annotation.__args__[0] for kind in FAULTS
+    }  # type: ignore[union-attr]
 
 
 def longer_for(line: str) -> tuple[str, ...]:

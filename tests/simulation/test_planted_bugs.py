@@ -25,7 +25,7 @@ from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.order import CANCELED, Order
 from system.ports.store import Action, Put, Update
-from system.settlement.submit import Submitting
+from system.settlement.contents import Contents, Reading
 from tests.simulation.scenes import joined, small
 
 Patch = pytest.MonkeyPatch
@@ -255,13 +255,13 @@ def test_a_nonce_that_is_taken_twice(monkeypatch: Patch) -> None:
 
 def test_a_settlement_that_leaves_one_trade_out(monkeypatch: Patch) -> None:
     """The batch is confirmed with all its trades, and the contract never saw one of them."""
-    contents = Submitting._contents
+    contents = Reading.contents
 
-    def short(submitting: Submitting, batch: Any) -> Any:
-        orders, found = contents(submitting, batch)
-        return orders, found[:-1] if batch["number"] == 1 else found
+    def short(reading: Reading, batch: Any) -> Any:
+        orders, found = contents(reading, batch)
+        return Contents(orders, found[:-1] if batch["number"] == 1 else found)
 
-    monkeypatch.setattr(Submitting, "_contents", short)
+    monkeypatch.setattr(Reading, "contents", short)
 
     assert broken() >= {"chain_against_ledger"}
 

@@ -32,6 +32,9 @@ FILL = Struct(">HHQQQB")
 SETTLE_BATCH_SIGNATURE = "settleBatch(uint64,bytes32,bytes)"
 FILL_SKIPPED_SIGNATURE = "FillSkipped(uint64,uint256,bytes4)"
 DEPOSIT_SIGNATURE = "Deposit(address,address,uint256,uint256)"
+WITHDRAW_SIGNATURE = "Withdraw(address,uint256,uint256,bool,uint64)"
+WITHDRAW_SYNTH_SIGNATURE = "WithdrawSynth(address,address,uint256)"
+EXIT_QUEUED_SIGNATURE = "ExitQueued(address,address,uint256,bool,uint256)"
 
 ERROR_SIGNATURES = (
     # settleBatch as a whole
@@ -138,6 +141,10 @@ LAST_BATCH_ID = selector("lastBatchId()")
 HEAD = selector("head()")
 FILL_SKIPPED = topic(FILL_SKIPPED_SIGNATURE)
 DEPOSIT = topic(DEPOSIT_SIGNATURE)
+WITHDRAW = topic(WITHDRAW_SIGNATURE)
+WITHDRAW_SYNTH = topic(WITHDRAW_SYNTH_SIGNATURE)
+EXIT_QUEUED = topic(EXIT_QUEUED_SIGNATURE)
+TO_ASSETS = selector("toAssets(uint256)")
 _ERRORS = {selector(signature): signature for signature in ERROR_SIGNATURES}
 _ERROR_STRING = selector("Error(string)")
 

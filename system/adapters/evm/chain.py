@@ -19,6 +19,7 @@ from system.ports.chain import (
     Bid,
     ChainFill,
     DepositSeen,
+    ExitSeen,
     Fees,
     Preflight,
     PreparedTx,
@@ -35,6 +36,7 @@ _REFUSALS = {
     "NonceTaken": ("replacement",),
     "FeeTooLow": ("less than block base fee", "fee cap", "fee too low", "feetoolow", "underpriced"),
 }
+CASH = "USDC"
 _CALLS_GAS = 1 << 24  # a preflight may use what a transaction may (EIP-7825)
 
 
@@ -218,18 +220,57 @@ class EvmChain:
         """
         if from_block > to_block:
             return []
+        found = [self._deposit(log) for log in self._vault_logs([abi.DEPOSIT], from_block, to_block)]
+        found.sort(key=lambda deposit: (deposit.block_number, deposit.log_index))
+        return found
+
+    def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
+        """Return the exits that the Vault queued and paid in these blocks, inclusive, in order.
+
+        Raises:
+            Unavailable: this node does not know all of these blocks yet.
+        """
+        if from_block > to_block:
+            return []
+        topics = [abi.WITHDRAW, abi.WITHDRAW_SYNTH, abi.EXIT_QUEUED]
+        found = [self._exit(log) for log in self._vault_logs(topics, from_block, to_block)]
+        found.sort(key=lambda seen: (seen.block_number, seen.log_index))
+        return found
+
+    def _vault_logs(self, topics: list[str], from_block: int, to_block: int) -> list[dict[str, Any]]:
         query = {
             "address": self._contracts.vault,
-            "topics": [abi.DEPOSIT],
+            "topics": [topics],
             "fromBlock": hex(from_block),
             "toBlock": hex(to_block),
         }
         height, logs = self._rpc.answers([("eth_blockNumber", ()), ("eth_getLogs", (query,))])
         if int(result_of(height), 16) < to_block:
-            raise Unavailable(f"deposits up to block {to_block}: the node is at {int(result_of(height), 16)}")
-        found = [self._deposit(log) for log in result_of(logs) if not log.get("removed", False)]
-        found.sort(key=lambda deposit: (deposit.block_number, deposit.log_index))
-        return found
+            raise Unavailable(f"logs up to block {to_block}: the node is at {int(result_of(height), 16)}")
+        return [log for log in result_of(logs) if not log.get("removed", False)]
+
+    def _exit(self, log: dict[str, Any]) -> ExitSeen:
+        """Read one of the three events; what is queued of USDC is in shares."""
+        topic, paid = log["topics"][0], log["topics"][0] != abi.EXIT_QUEUED
+        amount = int(log["data"][2:66], 16)
+        asset = CASH
+        if topic != abi.WITHDRAW:
+            token = "0x" + log["topics"][2][-40:].lower()
+            asset = self._contracts.assets.get(token, token)
+        if not paid and asset == CASH and amount:
+            data = "0x" + (abi.TO_ASSETS + amount.to_bytes(abi.WORD)).hex()
+            amount = int(
+                self._rpc.call("eth_call", {"to": self._contracts.vault, "data": data}, "latest"), 16
+            )
+        return ExitSeen(
+            block_number=int(log["blockNumber"], 16),
+            block_hash=log["blockHash"],
+            log_index=int(log["logIndex"], 16),
+            kind="PAID" if paid else "QUEUED",
+            account="0x" + log["topics"][1][-40:].lower(),
+            asset=asset,
+            amount=amount,
+        )
 
     def _deposit(self, log: dict[str, Any]) -> DepositSeen:
         token = "0x" + log["topics"][2][-40:].lower()

@@ -139,6 +139,8 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("sequence", lost_trade),
 ]
 AFTER_END: list[tuple[str, Break]] = [
+    ("nobody_is_locked_in", lambda exchange: exchange.chain.wallets.update({(ACCOUNTS["ann"], "USDC"): 1})),
+    ("nobody_is_locked_in", lambda exchange: setattr(exchange, "abandoned", True)),
     ("sequence", lambda exchange: exchange.items(keys.TRADES)[0].update(trade_no=2)),
     ("lake_against_trades", lost_object),
     ("lake_against_trades", changed_object),

@@ -1,0 +1,95 @@
+"""Money that the ledger or the operator cannot give any more is in the wallets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sim.invariants.ledger import USDC
+from sim.invariants.registry import Found, invariant
+from sim.invariants.state import State
+from sim.invariants.verdict import Violation
+from system.model import keys
+from system.model.keys import Item
+from system.model.market import MarketKind
+from system.model.trade import SKIPPED
+from system.settlement.batching import batch_key
+
+
+@invariant("nobody_is_locked_in", at_end_only=True)
+def check(state: State) -> Found:
+    """What left the Vault is what the ledger paid out; without an operator, all is in the wallets.
+
+    When the operator has gone for good, every trader has outside of the Vault exactly what was paid
+    in, changed by the spot trades that the contracts have settled, and no claim is left.
+    Source: escape of issue 4; the exits of contracts/src/Vault.sol (rule CONS-016).
+    """
+    cash_in = sum(amount for (_, asset), amount in state.paid_in.items() if asset == USDC)
+    cash_out = sum(state.chain.wallet_of(account, USDC) for account in dict.fromkeys(state.accounts.values()))
+    total = cash_out + state.chain.vault_usdc()
+    if total != cash_in:
+        was = f"{total} uUSDC (wallets {cash_out})"
+        yield Violation("wallets and Vault", f"{cash_in} uUSDC", was, abs(total - cash_in))
+    expected = _owed(state) if state.abandoned else _paid_out(state)
+    for (trader, asset), amount in sorted(expected.items()):
+        account = state.accounts[trader]
+        got = state.chain.wallet_of(account, asset)
+        if got != amount:
+            yield Violation(
+                f"account {account}: {asset} in its wallet", str(amount), str(got), abs(got - amount)
+            )
+        if state.abandoned:
+            yield from _left(state, account, asset)
+    return len(expected)
+
+
+def _left(state: State, account: str, asset: str) -> Iterator[Violation]:
+    """Tell what an account could not take out."""
+    chain = state.chain
+    left = chain.usdc_of(account) if asset == USDC else chain.asset_of(account, asset)
+    if left:
+        yield Violation(f"account {account}: {asset} still in the Vault", "0", str(left), left)
+
+
+def _paid_out(state: State) -> dict[tuple[str, str], int]:
+    """Add up what the ledger knows to be paid out, of everything that was paid in."""
+    sums = dict.fromkeys(state.paid_in, 0)
+    for row in state.items(keys.SETTLEMENTS):
+        if "paid_out" in row:
+            place = (row["trader"], row["asset"])
+            sums[place] = sums.get(place, 0) + row["paid_out"]
+    return sums
+
+
+def _owed(state: State) -> dict[tuple[str, str], int]:
+    owed: dict[tuple[str, str], int] = defaultdict(int, state.paid_in)
+    for trade in _settled(state):
+        spec = state.specs[trade["symbol"]]
+        sides = [(trade["maker"], trade["maker_fee"]), (trade["taker"], trade["taker_fee"])]
+        if trade["aggressor_side"] == "BUY":
+            sides.reverse()  # the buyer first
+        (buyer, buyers_fee), (seller, sellers_fee) = sides
+        owed[buyer, USDC] -= buyers_fee
+        owed[seller, USDC] -= sellers_fee
+        if spec.kind is MarketKind.SPOT:
+            owed[buyer, USDC] -= trade["notional"]
+            owed[seller, USDC] += trade["notional"]
+            owed[buyer, spec.base] += trade["qty_e8"]
+            owed[seller, spec.base] -= trade["qty_e8"]
+    return owed
+
+
+def _settled(state: State) -> Iterator[Item]:
+    """Iterate the trades of the batches that the contracts have settled, as the contracts say."""
+    last = state.chain.last_batch()
+    skipped = {
+        (pk, sk)
+        for row in state.items(keys.SETTLEMENTS)
+        if row["PK"] <= batch_key(last).pk and row["PK"].startswith("BATCH#")
+        for pk, sk, _ in row.get("skipped", ())
+    }
+    for trade in state.items(keys.TRADES):
+        number = trade.get("batch", 0)
+        if 0 < number <= last and (trade["PK"], trade["SK"]) not in skipped:
+            assert trade["settlementStatus"] != SKIPPED
+            yield trade

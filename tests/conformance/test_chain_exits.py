@@ -1,0 +1,111 @@
+"""How money leaves the Vault: after a delay, and at once when nobody settles any more."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sim.world.chain_world import ChainWorld
+from sim.world.deploy import EXIT_DELAY_S, HEARTBEAT_S
+from tests.contracts.traders import COIN, FUNDS, SPOT, TRADERS, Settler, fee_of, open_funded, pair
+
+A, B, _, _ = TRADERS
+QTY = COIN // 100
+
+
+@pytest.fixture(params=["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def world(request: pytest.FixtureRequest) -> Iterator[ChainWorld]:
+    opened = open_funded(request.param)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def settler(world: ChainWorld) -> Settler:
+    return Settler(world)
+
+
+def exits(settler: Settler, blocks: int = 1) -> list[tuple[str, str, str, int]]:
+    """What the Vault told in the last blocks."""
+    head = settler.chain.block_number()
+    seen = settler.chain.exits(head - blocks + 1, head)
+    assert all(head - blocks < each.block_number <= head for each in seen)
+    assert len({(each.block_hash, each.log_index) for each in seen}) == len(seen)
+    return [(each.kind, each.account, each.asset, each.amount) for each in seen]
+
+
+def test_an_exit_waits(world, settler):
+    """CHAI-040 An exit is queued, is refused before its delay is over, and then pays all, to the unit."""
+    settler.settle(*pair())
+    world.exit(A.private_key)
+    settler.mine()
+    assert sorted(exits(settler)) == [
+        ("QUEUED", A.account, "USDC", world.usdc_of(A.account)),
+        ("QUEUED", A.account, "sBTC", COIN),
+    ]
+    world.exit(A.private_key)
+    settler.mine(EXIT_DELAY_S - 60)
+    assert exits(settler) == []
+    assert (world.wallet_of(A.account, "USDC"), world.wallet_of(A.account, "sBTC")) == (0, 0)
+
+    claim, held = world.usdc_of(A.account), world.vault_usdc()
+    world.exit(A.private_key)
+    settler.mine(60)
+
+    assert sorted(exits(settler)) == [
+        ("PAID", A.account, "USDC", claim),
+        ("PAID", A.account, "sBTC", COIN),
+    ]
+    assert world.wallet_of(A.account, "USDC") == claim
+    assert world.wallet_of(A.account, "sBTC") == COIN
+    assert (world.usdc_of(A.account), world.asset_of(A.account, "sBTC")) == (0, 0)
+    assert world.vault_usdc() == held - claim
+
+
+def test_what_settles_meanwhile_counts(world, settler):
+    """CHAI-041 An exit pays what is left: a fill that settles before it is paid still counts."""
+    world.exit(B.private_key)
+    settler.mine()
+    settler.settle(*pair(market=SPOT))
+    cost = 60_000 * 10**6 * QTY // COIN + fee_of(60_000 * 10**6, QTY)
+    settler.mine(EXIT_DELAY_S)
+    world.exit(B.private_key)  # of what is there now: queued anew, as it is another amount
+    settler.mine(EXIT_DELAY_S)
+    world.exit(B.private_key)
+    settler.mine(EXIT_DELAY_S)
+    assert world.wallet_of(B.account, "USDC") == FUNDS["USDC"] - cost
+    assert world.wallet_of(B.account, "sBTC") == COIN + QTY
+
+
+def test_nobody_settles_any_more(world, settler):
+    """CHAI-042 A day after the last batch an exit pays at once; a batch within that day keeps the queue."""
+    settler.mine(HEARTBEAT_S - 60)
+    settler.settle(*pair())
+    settler.mine(HEARTBEAT_S - 60)
+    world.exit(A.private_key)
+    settler.mine(30)
+    assert {kind for kind, *_ in exits(settler)} == {"QUEUED"}
+
+    settler.mine(60)
+    claims = {trader.account: world.usdc_of(trader.account) for trader in TRADERS}
+    for trader in TRADERS:
+        world.exit(trader.private_key)
+    settler.mine()
+
+    assert {kind for kind, *_ in exits(settler)} == {"PAID"}
+    assert {account: world.wallet_of(account, "USDC") for account in claims} == claims
+    assert world.vault_usdc() == world.treasury_usdc() + world.clearing_usdc()
+
+
+def test_a_reorganised_exit(world, settler):
+    """CHAI-043 An exit in a lost block has not happened."""
+    settler.mine(HEARTBEAT_S + 60)
+    world.exit(A.private_key)
+    settler.mine()
+    paid = world.wallet_of(A.account, "USDC")
+    assert paid == FUNDS["USDC"]
+
+    world.reorg(1)
+
+    assert world.wallet_of(A.account, "USDC") == 0
+    assert world.usdc_of(A.account) == paid
+    assert exits(settler) == []

@@ -1,0 +1,59 @@
+"""The operator disappears with everything, and every user gets out what is theirs, to the unit."""
+
+from pathlib import Path
+
+import pytest
+
+from sim.run import run
+from sim.scenario.schema import Scenario
+from system.model import keys
+from system.model.errors import ScenarioError
+from system.model.trade import BATCHED, PENDING, SUBMITTED
+from tests.rules import rule
+from tests.simulation.scenes import played
+
+FILE = Path(__file__).parents[2] / "scenarios/operator-gone.yaml"
+
+
+@rule("CONS-016")
+@pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def test_everybody_gets_out(chain: str) -> None:
+    with played(Scenario.load(FILE, [f"chain={chain}", "signatures=real"])) as world:
+        assert world.backend is not None
+        asked = world.chain
+        for purse in world.purses.values():
+            assert asked.usdc_of(purse.account) == 0
+            assert asked.wallet_of(purse.account, "USDC") > 0
+        assert asked.vault_usdc() == asked.treasury_usdc() > 0
+        rows = world.backend.scan(keys.TRADES)
+        void = [row for row in rows if row["settlementStatus"] in (PENDING, BATCHED, SUBMITTED)]
+        assert 0 < len(void) < len(rows), "some trades should have been under way"
+
+
+@rule("CONS-016")
+@pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def test_the_scenario_holds(chain: str) -> None:
+    record = run(Scenario.load(FILE, [f"chain={chain}"])).record
+
+    assert record.failures == []
+    assert record.invariants["nobody_is_locked_in"] == "held"
+    assert record.faults == {"operator_gone": 1}
+
+
+@rule("CONS-016")
+def test_a_wallet_that_got_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the Vault keeps one uUSDC of every exit."""
+    from sim.world import model_exits
+
+    pay = model_exits._pay
+    monkeypatch.setattr(model_exits, "_pay", lambda books, account, assets: pay(books, account, assets - 1))
+
+    record = run(Scenario.load(FILE)).record
+
+    assert record.invariants["nobody_is_locked_in"] == "broken"
+    assert any("in its wallet" in failure.where for failure in record.failures)
+
+
+def test_a_run_too_short_to_leave_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="a day and an hour"):
+        run(Scenario.load(FILE, ["duration=25 h"]))
