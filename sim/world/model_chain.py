@@ -19,25 +19,20 @@ from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
 from sim.world.model_exits import Exit, withdraw
-from sim.world.model_pool import Pool, batch_of
+from sim.world.model_pool import Pool
+from sim.world.model_port import ModelPort
 from sim.world.model_settlement import Batch, settle
 from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
-from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
 from system.model.errors import Unavailable
 from system.model.market import MarketSpec
 from system.model.signing import instrument_id
 from system.model.typed_data import Domain, address_of
 from system.ports.chain import (
-    Bid,
     Chain,
-    ChainFill,
     DepositSeen,
     ExitSeen,
-    Fees,
-    Preflight,
     PreparedTx,
     Receipt,
-    SignedOrder,
 )
 
 REORG_DEPTH = 128
@@ -259,7 +254,7 @@ class ModelChain:
 
     def chain(self, operator_key: bytes = b"") -> Chain:
         """Return the port of the system."""
-        return _OperatorsView(self, OperatorKey(lambda: operator_key or self._secret))
+        return ModelPort(self, OperatorKey(lambda: operator_key or self._secret))
 
     def accept(self, tx: PreparedTx) -> bool:
         """Take a transaction into the pool, as a node does; False when it is known already."""
@@ -332,76 +327,3 @@ class ModelChain:
     def close(self) -> None:
         """From now on nobody answers."""
         self._closed = True
-
-
-class _OperatorsView:
-    """Implements system.ports.chain.Chain over a ModelChain, for one operator."""
-
-    def __init__(self, world: ModelChain, operator_key: OperatorKey) -> None:
-        self._world = world
-        self._operator_key = operator_key
-
-    def block_number(self) -> int:
-        blocks, _, _ = self._world.seen()
-        return len(blocks) - 1
-
-    def operator(self) -> str:
-        return self._operator_key.address()
-
-    def next_nonce(self) -> int:
-        self._world.seen()
-        return self._world.pool.pending_nonce(self.operator())
-
-    def settled_head(self) -> tuple[int, bytes]:
-        _, _, books = self._world.seen()
-        return books.totals["batch"], books.heads["head"]
-
-    def fees(self, above: Fees | None = None) -> Fees:
-        self._world.seen()
-        return FIRST_OFFER if above is None else offer_above(above, self._world.pool.base_fee, MOST_WE_PAY)
-
-    def preflight(
-        self, batch_id: int, prev_hash: bytes, orders: list[SignedOrder], fills: list[ChainFill]
-    ) -> Preflight:
-        self._world.seen()
-        batch, _ = batch_of(batch_id, prev_hash, orders, fills)
-        return Preflight(self._operator_key.noted(self._world.try_out(self.operator(), batch)), 0)
-
-    def prepare_batch(
-        self,
-        batch_id: int,
-        prev_hash: bytes,
-        orders: list[SignedOrder],
-        fills: list[ChainFill],
-        nonce: int,
-        bid: Bid,
-    ) -> tuple[PreparedTx, bytes]:
-        batch, calldata = batch_of(batch_id, prev_hash, orders, fills)
-        return self._world.pool.prepare(self.operator(), nonce, bid.fees, batch, calldata), batch.head
-
-    def send(self, tx: PreparedTx) -> bool:
-        self._world.seen()
-        return self._world.accept(tx)
-
-    def receipt(self, tx_hash: str) -> Receipt | None:
-        _, receipts, _ = self._world.seen()
-        found = receipts.get(tx_hash)
-        if found is not None:
-            self._operator_key.noted(found.error)
-        return found
-
-    def deposits(self, from_block: int, to_block: int) -> list[DepositSeen]:
-        blocks, _, _ = self._world.seen()
-        if from_block > to_block:
-            return []
-        if to_block >= len(blocks):
-            raise Unavailable(f"deposits up to block {to_block}: the chain is at {len(blocks) - 1}")
-        return [deposit for block in blocks[from_block : to_block + 1] for deposit in block.deposits]
-
-    def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
-        blocks, _, _ = self._world.seen()
-        if from_block > to_block:
-            return []
-        if to_block >= len(blocks):
-            raise Unavailable(f"exits up to block {to_block}: the chain is at {len(blocks) - 1}")
-        return [seen for block in blocks[from_block : to_block + 1] for seen in block.exits]
