@@ -36,6 +36,8 @@ def run_case(case: Case) -> Outcome:
         actual = found(case.inputs)
     except Unsupported as why:
         return Outcome(case, Verdict.UNSUPPORTED, str(why))
+    except KeyError as lacking:
+        return Outcome(case, Verdict.FAIL, f"inputs: expected {lacking}, was missing")
     except Exception as error:
         return Outcome(case, Verdict.FAIL, f"{type(error).__name__}: {error}")
     wrong = differences(case.expected, actual, case.tolerance)

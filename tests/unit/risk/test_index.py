@@ -136,6 +136,15 @@ def test_a_jump_that_is_read_again_is_not_confirmed() -> None:
     assert feed.see(pyth(53_000, at_s=60), at_s=60) == (53_000, IndexFault.NONE)
 
 
+@rule("ORAC-025")
+def test_a_slow_feed_does_not_hold_a_confirmation_back() -> None:
+    feed = Feed()
+    feed.see(pyth(60_000))
+    slow = chainlink(53_000, at_s=20)
+    assert feed.see(pyth(53_000, at_s=30), slow, at_s=30) == (60_000, IndexFault.JUMP)
+    assert feed.see(pyth(53_000, at_s=60), slow, at_s=60) == (53_000, IndexFault.NONE)
+
+
 @rule("ORAC-021", "ORAC-014")
 def test_deep_assets_are_held_to_half_of_what_others_are_allowed() -> None:
     assert (terms_of("BTC").guard_ppm, terms_of("DOGE").guard_ppm) == (5_000, 10_000)

@@ -73,6 +73,16 @@ def test_a_distance_fades_with_time() -> None:
 
 
 @rule("MARK-012")
+def test_the_distance_is_that_of_the_mid_and_a_new_one_has_the_time_since_the_last() -> None:
+    state = next_mark(MarkState(), TERMS, NOW_NS, INDEX, top(60_010, 60_030))
+    assert state.basis.price_e6(INDEX) == INDEX + 20 * E6
+    state = next_mark(state, TERMS, NOW_NS + 3 * NS, INDEX, top(60_040, 60_060))
+    fade = math.exp(-3 / 150)
+    expected = (20 * fade + 50 * 3) / (fade + 3)
+    assert state.basis.price_e6(INDEX) - INDEX == pytest.approx(expected * E6, abs=1)
+
+
+@rule("MARK-012")
 def test_without_a_two_sided_book_the_distance_is_kept_and_then_left_out() -> None:
     state = known(20)
     one_sided = next_mark(state, TERMS, NOW_NS, INDEX, top(bid=60_100))

@@ -152,6 +152,7 @@ def test_what_was_carried_into_an_interval_pays_nothing(name: str) -> None:
     window = model.sample(open_window(START_NS), sample(model.interval_s - 10, STEEP))
     result = model.close(model.renew(window, boundary_ns), boundary_ns + model.interval_s * NS)
     assert (result.per_unit_e12, result.active_s, result.reason) == (0, 80, "NO_SAMPLES")
+    assert result.index_e6 == INDEX_E6
 
 
 @every_model

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect
+from fractions import Fraction
+from itertools import pairwise
+from random import Random
+
 import pytest
 
 from system.model.units import NS
 from system.risk.funding import funding_model, impact
 from system.risk.funding.dydx import median_vote
-from system.risk.funding.model import E6, open_window
+from system.risk.funding.model import E6, mean, open_window
 from system.risk.funding.premium import Impact, book_premium_e12, impact_premium_e12
 from tests.rules import rule
 from tests.unit.risk.funding.hours import INDEX_E6, START_NS, intervals, last, model_of, sample, sampled
@@ -106,6 +111,30 @@ def test_perp_v2_sees_the_last_quarter_of_an_hour() -> None:
     assert spike.rate_e12 / E6 == pytest.approx(150_000 / 60 / 24, rel=0.05)
 
 
+@rule("FUND-010")
+def test_perp_v2_is_what_a_second_by_second_average_gives() -> None:
+    """Unevenly spaced samples; naive: each second of the last 15 minutes has the spread in force then."""
+    dice = Random("perp_v2")
+    times = sorted(dice.sample(range(-3_600, 3_600), 90))
+    spreads = {at: dice.randrange(-20_000, 20_000) for at in times}
+    model = model_of("perp_v2", sample_s=1)
+    samples = [sample(at, spreads[at]) for at in times]
+    window = sampled(model, open_window(START_NS - 3_600 * NS), samples[: bisect(times, 0)])
+    window = sampled(model, model.renew(window, START_NS), samples[bisect(times, 0) :])
+
+    total, weight = Fraction(0), 0
+    for before, at in pairwise(times):
+        if at > 0:
+            seen = [one for one in times if one <= before]
+            seconds = range(max(at - 900, times[0]), at)
+            in_force = [spreads[seen[bisect(seen, second) - 1]] for second in seconds]
+            step = min(at - max(before, 0), 90)
+            total += Fraction(sum(in_force), len(in_force)) * step
+            weight += step
+    paid_ppm = Fraction(mean(window), INDEX_E6)
+    assert float(paid_ppm) == pytest.approx(float(total / weight), rel=1e-6)
+
+
 @rule("FUND-008")
 @pytest.mark.parametrize(
     ("name", "ppm", "interval_ppm"),
@@ -146,6 +175,7 @@ def test_impact_prices() -> None:
     assert impact(levels, 50 * E6) == Impact(100 * E6, thin=False)
     assert impact(levels, 210 * E6) == Impact(105 * E6, thin=False)
     assert impact(levels, 330 * E6) == Impact(110 * E6, thin=False)
+    assert impact([(100 * E6, 10**8)], 100 * E6) == Impact(100 * E6, thin=False)
     assert impact(levels, 2_000 * E6) == Impact(120 * E6, thin=True)
     assert impact([], 50 * E6) == Impact(0, thin=True)
 
