@@ -84,7 +84,7 @@ class Instance:
             return call(*args, **how)
 
         crossing = Crossing(self, name, args, how)
-        for each in reversed(around):
+        for each in around:
             proceed = partial(each, crossing, proceed)
         return proceed()
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sim.kernel.dice import Delay, Dice, LognormalDelay
 from sim.kernel.links import Links
 from sim.kernel.plumbing import Event, Finish, Invoke
-
-if TYPE_CHECKING:
-    from sim.kernel.instances import Instance
 
 PORT_CALLS: Mapping[str, tuple[str, ...]] = {
     "store": ("get", "get_many", "query", "write", "transact"),
@@ -49,10 +46,23 @@ def calls_named(name: str) -> tuple[str, ...]:
     return TOGETHER.get(name, (name,) if name in SINGLE else ())
 
 
+class Caller(Protocol):
+    """An instance of a function (sim/kernel/instances.py), as faults see it."""
+
+    function: str
+    number: int
+
+    def crash(self, why: str) -> BaseException:
+        """Die, and return what to raise."""
+
+    def sleep(self, delay_ns: int) -> None:
+        """Let this much time pass, where time can."""
+
+
 class Crossing(NamedTuple):
     """One port call on its way: who calls, what, and with which arguments."""
 
-    instance: Instance
+    instance: Caller
     name: str
     args: tuple[Any, ...]
     how: Mapping[str, Any]
@@ -102,11 +112,11 @@ class Interference:
         self._offsets.setdefault(function, []).append(offset)
 
     def arounds(self, function: str) -> dict[str, tuple[Around, ...]]:
-        """Return what stands around the calls of a function, by call; the first registered is outermost."""
+        """Return what stands around the calls of a function, by call, the innermost first."""
         found: dict[str, tuple[Around, ...]] = {}
         for (whose, call), arounds in self._arounds.items():
             if whose in (function, EVERY):
-                found[call] = (*found.get(call, ()), *arounds)
+                found[call] = (*arounds, *found.get(call, ()))
         return found
 
     def offsets(self, function: str) -> tuple[Offset, ...]:
@@ -115,7 +125,7 @@ class Interference:
 
     def road(self, hop: str, carry: Invoke) -> Invoke:
         """Return the way over a hop with all that stands on it; `carry` itself when nothing does."""
-        for detour in reversed(self._detours.get(hop, ())):
+        for detour in self._detours.get(hop, ()):
             carry = partial(_by_way_of, detour, carry)
         return carry
 
