@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
+from typing import Any, NamedTuple
 
 from system.api.auth import account_of, refuse_stranger, separator_of
+from system.api.bodies import CANCEL_MANY, CANCEL_ONE, CancelManyBody, CancelOneBody
 from system.api.http import Request, Response, answer, decode
 from system.api.idempotency import key_of, said_before
 from system.api.rate_limit import RateLimit
@@ -20,33 +18,10 @@ from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Put, Store
 
-Signature = Annotated[str, Meta(max_length=132)]
 MAX_ID_LENGTH = 80
 
 
-class CancelOneBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of DELETE /orders/{id}; `deadline` in Unix seconds ends the signature's life."""
-
-    account: str
-    nonce: int
-    deadline: int
-    signature: Signature = ""
-
-
-class CancelManyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of DELETE /orders?symbol=: every order of the account with a nonce below `min_nonce`."""
-
-    account: str
-    min_nonce: int
-    deadline: int
-    signature: Signature = ""
-
-
-_ONE: msgspec.json.Decoder[CancelOneBody] = msgspec.json.Decoder(CancelOneBody, strict=False)
-_MANY: msgspec.json.Decoder[CancelManyBody] = msgspec.json.Decoder(CancelManyBody, strict=False)
-
-
-class _Command(msgspec.Struct):
+class _Command(NamedTuple):
     """A CANCEL command about to be written: of one order (`target`), or of all nonces below a floor."""
 
     symbol: str
@@ -67,7 +42,7 @@ class CancelOrders:
 
     def one(self, request: Request) -> Response | Rejected:
         """DELETE /orders/{id}."""
-        body = decode(request, _ONE)
+        body = decode(request, CANCEL_ONE)
         if isinstance(body, Rejected):
             return body
         account = account_of(body.account)
@@ -78,7 +53,7 @@ class CancelOrders:
 
     def many(self, request: Request) -> Response | Rejected:
         """DELETE /orders?symbol=SYM."""
-        body = decode(request, _MANY)
+        body = decode(request, CANCEL_MANY)
         if isinstance(body, Rejected):
             return body
         account = account_of(body.account)

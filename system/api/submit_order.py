@@ -6,12 +6,8 @@ the chain will count, and the stored answer of the idempotency key stand or fall
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-import msgspec
-from msgspec import Meta
-
 from system.api.auth import account_of, refuse_stranger, separator_of
+from system.api.bodies import ORDER, Body, FutureBody, LimitBody, MarketBody, OptionBody, PerpBody
 from system.api.http import Request, Response, answer, decode
 from system.api.idempotency import IdempotencyKey, key_of, said_before
 from system.api.markets import Market, MarketCache
@@ -21,7 +17,7 @@ from system.model import keys
 from system.model.errors import ConditionFailed, Rejected, RejectReason
 from system.model.keys import Key
 from system.model.market import MarketKind, MarketSpec
-from system.model.order import TERMINAL, Order, OrderType, Side, TimeInForce, trader_of
+from system.model.order import TERMINAL, Order, OrderType, TimeInForce, trader_of
 from system.model.signing import order_digest
 from system.model.units import NS
 from system.ports.clock import Clock
@@ -33,64 +29,6 @@ from system.risk import checks, holds
 _BALANCE, _NONCE, _KEY = 1, 2, 3
 
 _UINT64 = 1 << 64
-OrderId = Annotated[str, Meta(max_length=80)]
-
-
-class _Body(msgspec.Struct, tag_field="type", forbid_unknown_fields=True, kw_only=True):
-    """What every order says; amounts in base units, as in model/order.py."""
-
-    symbol: Annotated[str, Meta(max_length=32)]
-    side: Side
-    qty_e8: int
-    limit_price_e6: int  # MARKET: the worst price the trader signs
-    account: str
-    nonce: int
-    signature: Annotated[str, Meta(max_length=132)] = ""
-    subaccount: int = 0
-    max_fee_bps: int = 50
-    reduce_only: bool = False
-    expire_s: int = 0
-    stp: Literal["", "NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"] = ""
-    trade_group: Annotated[str, Meta(max_length=64)] = ""
-    trigger_e6: int = 0  # above 0: a stop order, which waits until the price is there
-    trigger_on: Literal["MARK", "LAST"] = "MARK"
-    client_order_id: Annotated[str, Meta(max_length=64)] = ""
-
-
-class LimitBody(_Body, tag="limit"):
-    """POST /orders, `"type": "limit"`."""
-
-    tif: TimeInForce = "GTC"
-    post_only: bool = False
-    replaces: OrderId = ""
-
-
-class MarketBody(_Body, tag="market"):
-    """POST /orders, `"type": "market"`: an IOC order at the signed worst price."""
-
-
-class PerpBody(LimitBody, tag="perp"):
-    """POST /orders, `"type": "perp"`: the market must be a perpetual."""
-
-    execution: Literal["limit", "market"] = "limit"
-
-
-class FutureBody(PerpBody, tag="future", kw_only=True):
-    """POST /orders, `"type": "future"`: the market must be the future of this expiry."""
-
-    future_expiry_s: int
-
-
-class OptionBody(FutureBody, tag="option", kw_only=True):
-    """POST /orders, `"type": "option"`: the market must be the option of these terms."""
-
-    strike_e6: int
-    option_type: Literal["CALL", "PUT"]
-    cap_e6: int = 0
-
-
-Body = LimitBody | MarketBody | PerpBody | FutureBody | OptionBody
-_DECODER: msgspec.json.Decoder[Body] = msgspec.json.Decoder(Body, strict=False)
 
 
 class SubmitOrder:
@@ -108,7 +46,7 @@ class SubmitOrder:
         self.separator = separator_of(config)
 
     def __call__(self, request: Request) -> Response | Rejected:
-        body = decode(request, _DECODER)
+        body = decode(request, ORDER)
         if isinstance(body, Rejected):
             return body
         account = account_of(body.account)

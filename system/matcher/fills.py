@@ -6,7 +6,7 @@ trader at once, so a hold is at every step exactly what is left to pay at worst 
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 from system.matcher.steps import EndReason, Fill, Posting
 from system.model.market import MarketKind, MarketSpec
@@ -50,7 +50,7 @@ def position_after(position: Position, effect: FillEffect) -> Position:
     )
 
 
-class Party(msgspec.Struct, frozen=True):
+class Party(NamedTuple):
     """One side of a fill about to happen: whose order, on which position, with what effect."""
 
     order: Order

@@ -52,8 +52,8 @@ def read_command(body: str) -> Command:
         image = _decode_order(body).dynamodb.NewImage
     except msgspec.ValidationError:  # no order, but a command of another kind
         return command_of(dynamo_json.unmarshal(orjson.loads(body)["dynamodb"]["NewImage"]))
-    values = zip(_ORDER_FIELDS, msgspec.structs.astuple(image), strict=True)
-    return _order_command(Order(**{name: typed.value for name, typed in values}))
+    values = [typed.value for typed in msgspec.structs.astuple(image)]
+    return _order_command(Order(**dict(zip(_ORDER_FIELDS, values, strict=True))))
 
 
 def _order_decoder() -> Callable[[str], Any]:

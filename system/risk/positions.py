@@ -7,14 +7,14 @@ that is paid out is by definition what the cost sums lack.
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
 from system.model.position import Position
 from system.model.units import PPM, QTY_SCALE, ppm_ceil
 from system.risk.options import option_effect
 
 
-class FillEffect(msgspec.Struct, frozen=True, gc=False):
+class FillEffect(NamedTuple):
     """A position after a fill, and the cash that moves for it. Units: uUSDC, size_e8 1e-8 base."""
 
     size_e8: int
