@@ -19,7 +19,7 @@ from eth_abi.abi import encode
 from sim.world import deploy
 from sim.world.anvil_world import AnvilWorld, Sending
 from sim.world.deploy import Step
-from sim.world.purse import Purse, purse_of
+from sim.world.purse import purse_of
 from system.adapters.evm import abi
 from system.model import typed_data
 from system.model.market import MarketKind, MarketSpec
@@ -78,7 +78,7 @@ class Bench:
         return LANES + ((generation + 1) << 8) + lane
 
     def steady(self, fills: int, market: MarketSpec, *, in_lanes: bool = False) -> int:
-        """Every order is filled twice, by two others; sides change from batch to batch. Returns the gas used."""
+        """Every order is filled twice, by two others; sides change between batches. Returns the gas used."""
         half, traders = max(1, fills // 2), len(self.purses) // 2
         lanes = -(-half // traders) if in_lanes else 0
         # the first batch leaves positions that the others make smaller and larger, never zero
@@ -121,9 +121,9 @@ class Bench:
     def _send(self, data: bytes) -> int:
         world = self.world
         step = Step("batch", self.where.settlement, data, GAS)
-        (tx_hash,) = world._send([Sending(deploy.OPERATOR_KEY, step)])
+        (tx_hash,) = world.send([Sending(deploy.OPERATOR_KEY, step)])
         world.mine_next()
-        receipt = world._rpc.call("eth_getTransactionReceipt", tx_hash)
+        receipt = world.anvil.rpc.call("eth_getTransactionReceipt", tx_hash)
         assert receipt["status"] == "0x1", "the batch reverted"
         skipped = [log for log in receipt["logs"] if log["topics"][0] == abi.FILL_SKIPPED]
         assert not skipped, f"{len(skipped)} fills were skipped: {skipped[0]['data']}"
@@ -141,7 +141,7 @@ NET_RECEIPT = keccak(
 
 
 def measured() -> Table:
-    """Measure everything. Each figure is the last of a few batches, so that no slot is new that would not be."""
+    """Measure everything. Each figure is the last of a few batches, so that no slot is new by chance."""
     table: Table = {}
     rows: Iterable[tuple[str, int, Callable[[Bench, int], int], int]] = (
         ("spot, steady, lanes", 20, lambda b, n: b.steady(n, SPOT, in_lanes=True), 3),

@@ -23,6 +23,7 @@ def show(results: dict[str, Result], out: Console, *, peers: bool) -> None:
     """Print every table there is something for."""
     _orders(results, out)
     _matcher(results, out)
+    _settlement(results, out)
     _moto(results, out)
     _steps(results, out)
     if peers:
@@ -95,6 +96,20 @@ def _matcher(results: dict[str, Result], out: Console) -> None:
     out.print(
         f"{one['operations']:,} operations: [bold]{one['each_per_s']:,.0f}/s[/], "
         f"{one['cpu_us_each']:.2f} us each; {one['resting']:,} orders rest at the end\n"
+    )
+
+
+def _settlement(results: dict[str, Result], out: Console) -> None:
+    one = results.get("settlement")
+    if one is None:
+        return
+    out.print(
+        "[bold]Settlement on Anvil[/] (packed, signed, sent, mined and read by the clock; batches of 200)"
+    )
+    out.print(
+        f"{one['operations']:,} fills: [bold]{one['fills_per_s']:,.0f} fills/s[/], "
+        f"{one['gas_per_fill']:,} gas each; bare transfers {one['transfers_per_s']:,.0f}/s: "
+        f"a fill costs {one['transfers_each']:.2f} of one\n"
     )
 
 

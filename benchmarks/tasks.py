@@ -47,6 +47,13 @@ def matcher(operations: int) -> dict[str, Any]:
     return measure(operations)
 
 
+def settlement(fills: int) -> dict[str, Any]:
+    """Batches on Anvil, and transfers beside them."""
+    from benchmarks.settlement import measure
+
+    return measure(fills)
+
+
 def moto(orders: int) -> dict[str, Any]:
     """The whole exchange on moto."""
     from benchmarks.end_to_end import by_quarter
@@ -77,7 +84,10 @@ def _settings(**values: str) -> tuple[str, ...]:
     return tuple(f"{where[name]}={value}" for name, value in values.items() if value)
 
 
-TASKS = {task.__name__: task for task in (yardstick, end_to_end, steps, matcher, moto, memory_short, peer)}
+TASKS = {
+    task.__name__: task
+    for task in (yardstick, end_to_end, steps, matcher, settlement, moto, memory_short, peer)
+}
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ class AnvilWorld:
 
     def _set_up(self, sendings: Sequence[Sending]) -> None:
         """Send all, mine them into one block, and make sure that each succeeded."""
-        hashes = self._send(sendings)
+        hashes = self.send(sendings)
         self.mine_next()
         found = self._rpc.call("eth_getBlockReceipts", "latest")
         failed = {receipt["transactionHash"] for receipt in found if receipt["status"] != "0x1"}
@@ -100,8 +100,8 @@ class AnvilWorld:
                 problem = "reverted" if tx_hash in failed else "was not mined"
                 raise ProvisionError(sending.step.about, "transaction", "anvil", problem)
 
-    def _send(self, sendings: Sequence[Sending]) -> list[str]:
-        """Sign and send; Anvil mines by the maximum fee, which fixes the order whatever arrives first."""
+    def send(self, sendings: Sequence[Sending]) -> list[str]:
+        """Sign, send, return the hashes; Anvil mines by the maximum fee, so the order is this one."""
         senders = {sending.private_key: address_of(sending.private_key) for sending in sendings}
         counts = self._rpc.batch([("eth_getTransactionCount", (who, "pending")) for who in senders.values()])
         nonces = {key: int(count, 16) for key, count in zip(senders, counts, strict=True)}
@@ -129,12 +129,12 @@ class AnvilWorld:
     def cancel(self, private_key: bytes, nonce: int) -> None:
         """Send Settlement.cancel by the account itself."""
         data = call("cancel(uint64)", nonce)
-        self._send([Sending(private_key, Step("cancel", self._where.settlement, data))])
+        self.send([Sending(private_key, Step("cancel", self._where.settlement, data))])
 
     def cancel_up_to(self, private_key: bytes, min_nonce: int) -> None:
         """Send Settlement.cancelUpTo by the account itself."""
         data = call("cancelUpTo(uint64)", min_nonce)
-        self._send([Sending(private_key, Step("cancelUpTo", self._where.settlement, data))])
+        self.send([Sending(private_key, Step("cancelUpTo", self._where.settlement, data))])
 
     def spike(self, base_fee: int) -> None:
         """Let every block cost this much a gas; 0 ends it."""
@@ -172,7 +172,7 @@ class AnvilWorld:
         self._send_roles(changed)
 
     def _send_roles(self, roles: Mapping[str, bool]) -> None:
-        self._send(
+        self.send(
             [
                 Sending(deploy.DEPLOYER_KEY, step)
                 for account, has in roles.items()
@@ -194,7 +194,7 @@ class AnvilWorld:
             for token, amount in amounts.items()
             if amount
         ]
-        self._send([Sending(private_key, step) for step in steps])
+        self.send([Sending(private_key, step) for step in steps])
 
     def mine(self, timestamp_s: int) -> int:
         """Mine one block; returns how many transactions it has."""

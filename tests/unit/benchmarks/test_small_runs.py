@@ -129,5 +129,6 @@ def test_what_is_half_as_dear_again_is_an_alarm(tmp_path: Path) -> None:
 def test_the_committed_baseline_knows_every_ratio_and_nothing_else() -> None:
     for size in (QUICK, FULL):
         names = {job.name for job in jobs(size, PARTS)}
-        measured = ratios_of({name: {"cpu_us_each": 1.0} for name in names})
+        result = {"cpu_us_each": 1.0, "transfers_each": 1.0}
+        measured = ratios_of(dict.fromkeys(names, result))
         assert set(baseline.read(size.name)) == set(measured), size.name
