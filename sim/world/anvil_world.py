@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sim.invariants.state import ChainPosition
 from sim.world import deploy
@@ -12,6 +12,7 @@ from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR_KEY, Deployment, Step, call
 from system.adapters.evm.chain import Contracts, EvmChain
 from system.adapters.evm.pricing import FIRST_OFFER, GWEI, MOST_WE_PAY
+from system.adapters.evm.rpc import JsonRpc
 from system.adapters.evm.transaction import sign_transaction
 from system.model.errors import ProvisionError
 from system.model.market import MarketSpec
@@ -24,6 +25,20 @@ AGENT_WEI = 10**20
 SEND_AT_ONCE = 200  # transactions in one request
 
 
+class Node(Protocol):
+    """A chain that mines when told."""
+
+    @property
+    def rpc(self) -> JsonRpc:
+        """Return its client."""
+
+    def mine(self, timestamp_s: int) -> None:
+        """Mine one block."""
+
+    def close(self) -> None:
+        """Stop."""
+
+
 class Sending(NamedTuple):
     """A step and who takes it."""
 
@@ -32,12 +47,12 @@ class Sending(NamedTuple):
 
 
 class AnvilWorld:
-    """Implements ChainWorld on an Anvil of its own."""
+    """Implements ChainWorld on an Anvil of its own, or on another node that speaks as it does."""
 
     name = "anvil"
 
-    def __init__(self, start_s: int) -> None:
-        self.anvil = Anvil(start_s)
+    def __init__(self, start_s: int, node: Node | None = None) -> None:
+        self.anvil: Node = node or Anvil(start_s)
         self._rpc = self.anvil.rpc
         self._timestamp_s = start_s
         self._where = deploy.predict(())

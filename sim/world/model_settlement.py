@@ -59,8 +59,7 @@ def settle(books: Books, batch: Batch, now_s: int) -> list[tuple[int, str]]:
         if reason:
             skipped.append((index, reason))
     settling.apply()
-    if len(skipped) != len(batch.fills):
-        books.set(books.totals, "batch_at", now_s)
+    books.set(books.totals, "batch_at", now_s)  # a batch of nothing but skipped fills is a sign of life, too
     books.set(books.totals, "batch", batch.batch_id)
     books.set(books.heads, "head", batch.head)
     return skipped

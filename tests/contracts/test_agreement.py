@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from sim.world import deploy
 from sim.world.anvil_world import AnvilWorld, Sending
 from sim.world.chain_world import ChainWorld
-from sim.world.deploy import CANCEL_DELAY_S, Step, call
+from sim.world.deploy import CANCEL_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S, Step, call
 from sim.world.model_chain import ModelChain
 from system.model import typed_data
 from system.ports.chain import ChainFill
+from tests.contracts.in_process import in_process_world
 from tests.contracts.traders import (
     BTC_PRICE,
     BUY,
@@ -33,10 +34,9 @@ from tests.contracts.traders import (
     Order,
     Settler,
     fee_of,
+    funded,
     open_funded,
 )
-
-pytestmark = pytest.mark.anvil
 
 RING = 2**63
 NONCES = st.integers(1, 6) | st.integers(1, 6) | st.sampled_from((RING + 1, RING + 2, RING + 257, RING + 513))
@@ -96,6 +96,7 @@ BENDS: dict[str, st.SearchStrategy[Any]] = {
     "bps": BPS,
 }
 cancels = st.tuples(st.sampled_from(("cancel", "cancel_up_to")), st.integers(0, 3), NONCES)
+exits = st.tuples(st.just("exit"), st.integers(0, 3))
 
 
 @st.composite
@@ -112,8 +113,10 @@ def plays(draw: st.DrawFn) -> Play:
             ChainFill, st.integers(0, last), st.integers(0, last), QTYS, st.just(0), st.just(0), FLOORS
         )
         fills += draw(st.lists(extra, max_size=4))
-    before = draw(st.none() | st.none() | cancels)
-    return Play(orders, fills, before, draw(st.sampled_from((12, 12, 1, CANCEL_DELAY_S))))
+    before = draw(st.none() | st.none() | cancels | exits)
+    return Play(
+        orders, fills, before, draw(st.sampled_from((12, 12, 1, CANCEL_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S)))
+    )
 
 
 def everything(world: ChainWorld) -> dict[str, Any]:
@@ -127,6 +130,7 @@ def everything(world: ChainWorld) -> dict[str, Any]:
     }
     for number, trader in enumerate(TRADERS):
         found[f"usdc of {number}"] = world.usdc_of(trader.account)
+        found[f"wallet of {number}"] = [world.wallet_of(trader.account, asset) for asset in FUNDS]
         found[f"sBTC of {number}"] = world.asset_of(trader.account, "sBTC")
         found[f"position of {number}"] = world.position_of(trader.account, PERP.symbol)
         found[f"filled of {number}"] = [
@@ -174,8 +178,8 @@ def course(world: ChainWorld, batches: list[Play]) -> list[tuple[Any, ...]]:
     said: list[tuple[Any, ...]] = []
     for batch in batches:
         if batch.before:
-            how, who, nonce = batch.before
-            getattr(world, how)(TRADERS[who].private_key, nonce)
+            how, who, *rest = batch.before
+            getattr(world, how)(TRADERS[who].private_key, *rest)
             settler.mine(1)
         settler.time_s += batch.wait_s
         receipt = settler.settle(batch.orders, batch.fills)
@@ -191,22 +195,51 @@ def chain() -> Iterator[Chain]:
     world.close()
 
 
-@given(batches=st.lists(plays(), min_size=1, max_size=3), accrued=st.sampled_from((0, 0, 0, 1, 333_333_333)))
+@pytest.fixture(scope="module")
+def in_process() -> Chain:
+    return Chain(funded(in_process_world(START_S)))
+
+
+BATCHES = st.lists(plays(), min_size=1, max_size=3)
+ACCRUED = st.sampled_from((0, 0, 0, 1, 333_333_333))
+QUICK = settings.default.max_examples
+
+
+@given(batches=BATCHES, accrued=ACCRUED)
+@settings(
+    max_examples=5 * QUICK,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_many_random_batches(in_process: Chain, batches: list[Play], accrued: int) -> None:
+    """For volume: the contracts in this process, five times as many."""
+    assert in_process.play(batches, accrued) == expected(batches, accrued)
+
+
+@pytest.mark.anvil
+@given(batches=BATCHES, accrued=ACCRUED)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_random_batches(chain: Chain, batches: list[Play], accrued: int) -> None:
+    """For the record: the contracts on Anvil."""
+    assert chain.play(batches, accrued) == expected(batches, accrued)
+
+
+def expected(batches: list[Play], accrued: int) -> list[tuple[Any, ...]]:
+    """What the model says to these batches."""
     model = open_funded("model")
     assert isinstance(model, ModelChain)
     if accrued:
         model._books.accrue(accrued)
         model.mine_next()
-    expected = course(model, batches)
-    for _, _, skipped, _ in expected:
+    said = course(model, batches)
+    for _, _, skipped, _ in said:
         event("all settle" if not skipped else "some are skipped")
         for _, reason in skipped:
             event(reason)
-    assert chain.play(batches, accrued) == expected
+    return said
 
 
+@pytest.mark.anvil
 def test_money_is_only_moved(chain: Chain) -> None:
     """Whatever the batches, what the accounts can claim is what was paid in."""
     orders, fills = [], []
@@ -229,6 +262,7 @@ def test_money_is_only_moved(chain: Chain) -> None:
     assert found["clearing"] == sum(p.margin for p in positions) - sum(p.cost for p in positions)
 
 
+@pytest.mark.anvil
 def test_digests_are_the_contracts(chain: Chain) -> None:
     world = chain.world
     where = world._where

@@ -1,7 +1,7 @@
 """What tests of a chain are played with: two markets, a few funded traders, and an operator who settles."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from sim.world.chain_world import ChainWorld, open_chain
 from sim.world.purse import Purse, purse_of
@@ -38,6 +38,9 @@ def sign_order(world: ChainWorld, signer: Purse, order: SignedOrder) -> SignedOr
     separator = typed_data.domain_separator(world.domain())
     digest = typed_data.order_digest(separator, *order[:10])
     return order._replace(signature=typed_data.sign(digest, signer.private_key))
+
+
+World = TypeVar("World", bound=ChainWorld)
 
 
 class Order(NamedTuple):
@@ -122,7 +125,11 @@ class Settler:
 
 def open_funded(kind: str, *, verify_signatures: bool = True) -> ChainWorld:
     """A fresh chain with both markets, on which every trader has deposited FUNDS."""
-    world = open_chain(kind, START_S, verify_signatures=verify_signatures)
+    return funded(open_chain(kind, START_S, verify_signatures=verify_signatures))
+
+
+def funded(world: World) -> World:
+    """Put both markets on a fresh chain, and let every trader deposit FUNDS."""
     try:
         world.deploy([PERP, SPOT])
         world.fund([(trader.private_key, trader.account, FUNDS) for trader in TRADERS])
