@@ -55,8 +55,25 @@ test: setup check compiled test-contracts ## set up, check, and run the whole su
 test-contracts: setup ## Solidity: committed artifacts are what the source compiles to; forge tests
 	@$(SAY) 'Contracts: are the committed artifacts those of the source?'
 	@node contracts/script/build.mjs --check
+	@$(SAY) 'Contracts: is the storage of the Vault where it was?'
+	@node contracts/script/layout.mjs
 	@$(SAY) 'Contracts: forge'
 	@cd contracts && "$$(ls -d node_modules/@foundry-rs/forge-*/bin/forge | head -1)" test --summary
+
+.PHONY: contracts
+contracts: test-contracts ## all of the contracts: test-contracts, gas per fill, slither, Ape on Anvil: a few minutes
+	@$(SAY) 'Contracts: gas per fill on Anvil, as committed and within its bounds'
+	@$(BIN)/python benchmarks/gas.py --check
+	@$(SAY) 'Contracts: slither, against the reviewed findings'
+	@$(BIN)/python contracts/script/slither.py
+	@$(SAY) 'Contracts: Ape'
+	@$(BIN)/python contracts/ape/run.py test -q
+
+.PHONY: contracts-deep
+contracts-deep: setup ## 10,000 fuzz runs, planted bugs, coverage of the contracts: half an hour
+	@cd contracts && FOUNDRY_PROFILE=deep "$$(ls -d node_modules/@foundry-rs/forge-*/bin/forge | head -1)" test --summary
+	@$(BIN)/python contracts/script/mutants.py
+	@$(BIN)/python contracts/script/coverage.py
 
 .PHONY: check lint types imports template house
 check: lint types imports template house ## lint, types, who imports whom, template, house rules: about a minute
