@@ -95,5 +95,5 @@ def test_an_account_of_the_keystore_deploys(owner, operator, treasury):
         account.set_autosign(True, passphrase="long and secret")
         owner.transfer(account, "100 ether")
         exchange = deploy.deploy_all(account, operator, treasury)
-    assert exchange.vault.hasRole(bytes(32), account)
-    assert exchange.vault.settlement() == exchange.settlement.address
+        assert exchange.vault.hasRole(bytes(32), account)
+        assert exchange.vault.settlement() == exchange.settlement.address
