@@ -27,7 +27,7 @@ TABLES = (
 
 CHAIN_MADE = frozenset(
     {
-        *("tx_hash", "raw", "block_hash", "block_number", "head", "prev_hash", "superseded"),
+        *("tx_hash", "raw", "block_hash", "block_number", "head", "prev_hash", "superseded", "markers"),
         *("gas", "gas_used", "max_fee", "priority_fee"),
     }
 )

@@ -14,8 +14,13 @@ from system.ports.chain import ChainFill, Preflight
 
 Try = Callable[[Sequence[ChainFill]], Preflight]
 
-NOBODYS_FAULT = frozenset({"EnforcedPause", "AccessControlUnauthorizedAccount", "WrongBatch", "WrongHead"})
-"""Errors that no fill can cause: the Vault is paused, the operator has no role, the batch is not the next."""
+NOBODYS_FAULT = frozenset(
+    {
+        *("EnforcedPause", "AccessControlUnauthorizedAccount"),
+        *("WrongBatch", "WrongHead", "MalformedBatch", "NotAscending"),
+    }
+)
+"""No fill can cause these: a paused Vault, an operator without a role, a batch out of turn or ill packed."""
 
 
 def isolate(fills: Sequence[ChainFill], attempt: Try) -> tuple[dict[int, str], int]:

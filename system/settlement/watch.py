@@ -19,6 +19,7 @@ from system.ports.store import Action, Clause, Store, Update
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, batch_key
 from system.settlement.contents import refusals
 from system.settlement.deposits import credit_deposits
+from system.settlement.reasons import reason_of
 from system.settlement.submit import ABOUT_THE_BID, Submitting
 
 
@@ -109,7 +110,6 @@ class Watch:
         """
         number = batch["number"]
         reasons = refusals(batch, receipt.tx_hash, receipt.skipped)
-        confirmed, skipped = {"settlementStatus": trade.CONFIRMED}, {"settlementStatus": trade.SKIPPED}
         put = {
             "status": CONFIRMED,
             "tx_hash": receipt.tx_hash,
@@ -122,7 +122,7 @@ class Watch:
         open_still = (Clause("status", "<>", CONFIRMED),)
         is_next = (Clause("confirmed", "=", number - 1),)
         actions: list[Action] = [
-            Update(TRADES, Key(*key), put=skipped if place in reasons else confirmed)
+            Update(TRADES, Key(*key), put=_fate(reasons.get(place)))
             for place, key in enumerate(batch["trades"])
         ]
         # The signed bytes are the bulk of the row, and nobody needs them any more.
@@ -134,3 +134,10 @@ class Watch:
         except ConditionFailed:
             return False
         return True
+
+
+def _fate(error: str | None) -> dict[str, Any]:
+    """Return what becomes of a trade of a final batch; `error` is why it did not settle."""
+    if error is None:
+        return {"settlementStatus": trade.CONFIRMED}
+    return {"settlementStatus": trade.SKIPPED, "settlementReason": reason_of(error)}

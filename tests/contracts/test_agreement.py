@@ -18,6 +18,7 @@ from sim.world.deploy import CANCEL_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S, Step, ca
 from sim.world.model_chain import ModelChain
 from system.model import typed_data
 from system.ports.chain import ChainFill
+from system.settlement.reasons import SKIP_REASONS
 from tests.contracts.in_process import in_process_world
 from tests.contracts.traders import (
     BTC_PRICE,
@@ -235,6 +236,7 @@ def expected(batches: list[Play], accrued: int) -> list[tuple[Any, ...]]:
     for _, _, skipped, _ in said:
         event("all settle" if not skipped else "some are skipped")
         for _, reason in skipped:
+            assert reason in SKIP_REASONS
             event(reason)
     return said
 

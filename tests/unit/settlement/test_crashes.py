@@ -14,7 +14,7 @@ from tests.unit.settlement.exchange import Death, Exchange, Fault, event_of
 
 MAX_CALLS = 600
 NEW_KEY = b"\x0b" * 32
-STORE = {"store.get", "store.get_many", "store.transact", "store.write"}
+STORE = {"store.get", "store.get_many", "store.query", "store.transact", "store.write"}
 SENDING = {"chain.operator", "chain.next_nonce", "chain.fees", "chain.prepare_batch", "chain.send"}
 WATCHING = {"chain.block_number", "chain.receipt", "chain.deposits", "chain.settled_head"}
 

@@ -147,6 +147,7 @@ def test_a_refused_fill_is_skipped_with_its_reason():
 
     assert exchange.status(good) == trade.CONFIRMED
     assert exchange.status(bad) == trade.SKIPPED
+    assert exchange.row(bad)["settlementReason"] == "NOT_CROSSING"
     assert exchange.batch(1)["skipped"] == [[bad["PK"], bad["SK"], "NotCrossing"]]
     assert exchange.batch(1)["status"] == CONFIRMED
 
