@@ -34,6 +34,7 @@ from sim.scenario.units import DURATION, SECOND_NS
 from sim.world.build import Snapshot, World
 from sim.world.business import business_digest
 from system.model import keys
+from system.model.funding import FUNDING
 
 Progress = Callable[[int, dict[str, int]], None]
 """Called now and then: virtual ns since the start, and counts so far."""
@@ -245,7 +246,9 @@ def _counts(world: World) -> dict[str, int]:
     assert world.backend is not None
     orders = [row for row in world.backend.scan(keys.ORDERS) if row["orderType"] in ("LIMIT", "MARKET")]
     commands = world.backend.scan(keys.ORDERS)
-    trades = world.backend.scan(keys.TRADES)
+    rows = world.backend.scan(keys.TRADES)
+    trades = [row for row in rows if row["tradeType"] != FUNDING]
+    accounts = world.backend.scan(keys.BALANCES)
     rejected = sum(desk.rejected for desk in world.desks)
     sent = sum(desk.sent for desk in world.desks)
     return {
@@ -254,9 +257,9 @@ def _counts(world: World) -> dict[str, int]:
         "rejected": rejected,
         "cancels": sum(1 for row in commands if row["orderType"] == "CANCEL"),
         "fills": len(trades),
-        "trades_settled": sum(1 for row in trades if row["settlementStatus"] == "CONFIRMED"),
+        "trades_settled": sum(1 for row in trades if row.get("settlementStatus") == "CONFIRMED"),
         "trades_unsettled": world.unsettled(),
-        "settlement_skipped": sum(1 for row in trades if row["settlementStatus"] == "SKIPPED"),
+        "settlement_skipped": sum(1 for row in trades if row.get("settlementStatus") == "SKIPPED"),
         "batches": sum(1 for row in world.backend.scan(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")),
         "blocks": world.blocks,
         "lake_objects": len(world.backend.lake.list("")),
@@ -265,7 +268,12 @@ def _counts(world: World) -> dict[str, int]:
         "fees": sum(row["maker_fee"] + row["taker_fee"] for row in trades),
         "reject_share": rejected * 1_000_000 // sent if sent else 0,
         "dead_letters": _dead_letters(world),
-        "bad_debt": 0,
+        "bad_debt": sum(row.get("bad_debt", 0) for row in accounts),
+        "insurance": sum(row.get("insurance", 0) for row in accounts),
+        "liquidations": sum(1 for row in trades if row["tradeType"] == "LIQUIDATION"),
+        "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
+        "funding_ticks": len(rows) - len(trades),
+        "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
     }
 
 
@@ -291,7 +299,7 @@ def _measure(world: World) -> Meter:
         "order_to_book",
         [row["sequenced_ns"] - row["received_ns"] for row in orders if row.get("sequenced_ns")],
     )
-    trades = world.backend.scan(keys.TRADES)
+    trades = [row for row in world.backend.scan(keys.TRADES) if row["tradeType"] == "TRADE"]
     meter.note_all("order_to_fill", [row["latency_ns"] for row in trades])
     settled = {
         row["PK"]: row["confirmed_ns"]

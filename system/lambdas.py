@@ -52,6 +52,26 @@ def daily_rollup(event: dict[str, Any], context: Any) -> Any:
     return system().daily_rollup(event, context)
 
 
+def funding_tick(event: dict[str, Any], context: Any) -> Any:
+    """One FUNDING command per market and boundary, every minute."""
+    return system().funding_tick(event, context)
+
+
+def option_expiry(event: dict[str, Any], context: Any) -> Any:
+    """Options at their end, every minute."""
+    return system().option_expiry(event, context)
+
+
+def future_expiry(event: dict[str, Any], context: Any) -> Any:
+    """Futures at their end, every minute."""
+    return system().future_expiry(event, context)
+
+
+def liquidation_scan(event: dict[str, Any], context: Any) -> Any:
+    """Liquidations that wait, every minute."""
+    return system().liquidation_scan(event, context)
+
+
 def market_minute(event: dict[str, Any], context: Any) -> Any:
     """One MINUTE command per market, every minute."""
     return system().market_minute(event, context)

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from system.api.cancel_orders import CancelOrders
+from system.api.collateral import Collateral
 from system.api.http import Response, Router, Verb
 from system.api.markets import AdminMarkets, MarketCache, list_markets
 from system.api.query import Queries
@@ -20,9 +21,13 @@ from system.config import Config, config_from_environment
 from system.feed.fan_out import FanOut
 from system.jobs.archive import Archive
 from system.jobs.daily_rollup import DailyRollup
+from system.jobs.expiry import Expiry
+from system.jobs.funding_tick import FundingTick
+from system.jobs.liquidation_scan import LiquidationScan
 from system.jobs.market_minute import MarketMinute
 from system.jobs.oracle_fetch import OracleFetch
 from system.matcher.handler import Matcher
+from system.model.market import MarketKind
 from system.ports.chain import Chain
 from system.ports.clock import Clock
 from system.ports.ids import Ids
@@ -73,6 +78,7 @@ class System:
             "GET /positions": queries.positions,
             "GET /markets": lambda _request: list_markets(ports.store),
             "GET /stats/{symbol}": queries.stats,
+            "POST /collateral": Collateral(ports.store, ports.clock, ports.ids, config),
             "POST /admin/markets": AdminMarkets(ports.store, ports.clock, ports.ids),
         }
         return Router(verbs, ports.clock.now_ns)
@@ -108,7 +114,24 @@ class System:
     @cached_property
     def _oracle_fetch(self) -> OracleFetch:
         ports = self.ports
-        return OracleFetch(ports.store, ports.oracle, ports.topic, ports.clock, self.config)
+        return OracleFetch(ports.store, ports.oracle, ports.topic, ports.queue, ports.clock, self.config)
+
+    @cached_property
+    def _funding_tick(self) -> FundingTick:
+        return FundingTick(self.ports.store, self.ports.clock)
+
+    @cached_property
+    def _option_expiry(self) -> Expiry:
+        return Expiry(MarketKind.OPTION, self.ports.store, self.ports.clock)
+
+    @cached_property
+    def _future_expiry(self) -> Expiry:
+        return Expiry(MarketKind.FUTURE, self.ports.store, self.ports.clock)
+
+    @cached_property
+    def _liquidation_scan(self) -> LiquidationScan:
+        ports = self.ports
+        return LiquidationScan(ports.store, ports.queue, ports.clock)
 
     @cached_property
     def _daily_rollup(self) -> DailyRollup:
@@ -155,6 +178,22 @@ class System:
     def daily_rollup(self, event: dict[str, Any], context: Any) -> None:
         """Step 11: every midnight."""
         self._daily_rollup.handle(event, context)
+
+    def funding_tick(self, event: dict[str, Any], context: Any) -> None:
+        """Every minute: one command per boundary of a perpetual with funding."""
+        self._funding_tick.handle(event, context)
+
+    def option_expiry(self, event: dict[str, Any], context: Any) -> None:
+        """Every minute: options whose time has come."""
+        self._option_expiry.handle(event, context)
+
+    def future_expiry(self, event: dict[str, Any], context: Any) -> None:
+        """Every minute: futures whose time has come."""
+        self._future_expiry.handle(event, context)
+
+    def liquidation_scan(self, event: dict[str, Any], context: Any) -> None:
+        """Every minute: liquidations that wait."""
+        self._liquidation_scan.handle(event, context)
 
     def market_minute(self, event: dict[str, Any], context: Any) -> None:
         """Every minute: one command per market."""

@@ -22,6 +22,8 @@ from sim.scenario.thresholds import MEASURES
 from sim.scenario.units import DURATION
 from sim.world.prices import PROCESSES
 from system.model.errors import ScenarioError
+from system.risk.funding import PRESETS as FUNDING_MODELS
+from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 
 Texts = dict[str, str]
 """What there is of a kind: name, and what is to be said of it."""
@@ -150,7 +152,9 @@ def _chains() -> Texts:
 
 
 def _presets() -> Texts:
-    return {"none": "a perpetual without funding"}
+    funding = {name: inspect.getdoc(model) or "" for name, model in FUNDING_MODELS.items()}
+    ways = {name: inspect.getdoc(type(way)) or "" for name, way in LIQUIDATION_PRESETS.items()}
+    return {**funding, **ways}
 
 
 KIND_TEXTS: dict[str, Callable[[], Texts]] = {

@@ -298,6 +298,11 @@ class Desk:
         event = self._requests.cancel(order_id, order.nonce, self.door.now_ns())
         self.door.request(event, lambda response: self._cancel_answered(order, response))
 
+    def move_margin(self, symbol: str, amount: int) -> None:
+        """Ask to add uUSDC to a position's margin, or with a minus to take some out."""
+        self._nonce += 1
+        self.door.request(self._requests.collateral(symbol, amount, self._nonce, self.door.now_ns()), None)
+
     def cancel_all(self, symbol: str) -> None:
         """Ask to cancel every order sent so far in one market."""
         for order in self._live.values():

@@ -46,6 +46,10 @@ class Draft(NamedTuple):
     reduce_only: bool = False
     expire_s: int = 0
     replaces: str = ""
+    stp: str = ""
+    trade_group: str = ""
+    trigger_e6: int = 0
+    trigger_on: str = "MARK"
 
 
 class Signing(NamedTuple):
@@ -110,6 +114,12 @@ class Requests:
             "client_order_id": client_order_id,
             "signature": self._sign_order(draft, nonce) if self._signing.wanted(nonce) else "",
         }
+        if draft.trigger_e6:
+            body |= {"trigger_e6": draft.trigger_e6, "trigger_on": draft.trigger_on}
+        if draft.stp:
+            body["stp"] = draft.stp
+        if draft.trade_group:
+            body["trade_group"] = draft.trade_group
         if not draft.market:
             body["tif"] = draft.tif
             body["post_only"] = draft.post_only
@@ -143,6 +153,26 @@ class Requests:
         event["rawQueryString"] = "symbol=" + symbol
         event["queryStringParameters"] = {"symbol": symbol}
         return event
+
+    def collateral(self, symbol: str, amount: int, nonce: int, now_ns: int, purpose: str = "margin") -> Event:
+        """Return POST /collateral: into a position's margin or an insurance fund, or out of the margin."""
+        deadline_s = now_ns // NS + CANCEL_LIFE_S
+        signature = ""
+        if self._signing.wanted(nonce):
+            digest = typed_data.collateral_digest(
+                self._signing.separator, self._account, symbol, amount, purpose, nonce, deadline_s
+            )
+            signature = "0x" + typed_data.sign(digest, self._private_key).hex()
+        body = {
+            "symbol": symbol,
+            "account": self._account,
+            "amount": str(amount),
+            "nonce": nonce,
+            "deadline": deadline_s,
+            "purpose": purpose,
+            "signature": signature,
+        }
+        return self._event("POST", "/collateral", "/collateral", body, now_ns)
 
     def markets(self, now_ns: int) -> Event:
         """Return GET /markets."""

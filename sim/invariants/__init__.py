@@ -13,6 +13,8 @@ from sim.invariants import (
     i4_assets_equal_deposits,
     i5_holds_cover_orders,
     i6_nothing_negative,
+    i7_funding_is_zero_sum,
+    i8_writers_lock_the_payoff,
     i9_transactions_balance,
     lake_against_trades,
     nobody_is_locked_in,

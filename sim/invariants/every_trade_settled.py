@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from sim.invariants import ledger
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -20,7 +21,7 @@ def check(state: State) -> Found:
     `settlement: ledger` are in no batch.
     Source: steps 9 and 10 of docs/walk.md (rule CONS-014).
     """
-    trades = state.items(keys.TRADES)
+    trades = ledger.trades(state)
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in state.items(keys.SETTLEMENTS):
         if row["PK"].startswith("BATCH#"):
@@ -30,7 +31,7 @@ def check(state: State) -> Found:
                 yield Violation(f"batch {row['number']}", CONFIRMED, str(row["status"]))
     for row in trades:
         where = f"{row['symbol']} trade {row['trade_no']}"
-        on_chain = state.specs[row["symbol"]].settlement == "chain"
+        on_chain = state.specs[row["symbol"]].settlement == "chain" and row["tradeType"] == "TRADE"
         expected = CONFIRMED if on_chain else LEDGER
         if row["settlementStatus"] != expected:
             yield Violation(where, expected, str(row["settlementStatus"]))

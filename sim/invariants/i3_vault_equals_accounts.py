@@ -10,19 +10,19 @@ from sim.invariants.verdict import Violation
 
 @invariant("I3_vault_equals_accounts")
 def check(state: State) -> Found:
-    """All USDC ever credited is in the traders' accounts, margins, fees and clearing, to the unit.
+    """All USDC ever credited is in the traders' accounts, margins and the markets' accounts, to the unit.
 
-    Deposits less withdrawals = available + reserved + margin + fees + clearing. One uUSDC too
-    many was created from nothing; one too few is lost.
+    Deposits less withdrawals = available + reserved + margin + fees + clearing + insurance - bad
+    debt. One uUSDC too many was created from nothing; one too few is lost.
     Source: identity I3 (rule CONS-003); the vault is fully backed, design document section 1.
     """
     deposited = sum(amount for (_, asset), amount in state.deposited.items() if asset == USDC)
     held = sum(row.total for row in balances(state) if row.asset == USDC)
     locked = sum(margins(state).values())
     accounts = list(market_accounts(state))
-    fees, clearing = sum(row.fees for row in accounts), sum(row.clearing for row in accounts)
-    total = held + locked + fees + clearing
+    kept = sum(row.total for row in accounts)
+    total = held + locked + kept
     if total != deposited:
-        was = f"{total} uUSDC (traders {held}, margins {locked}, fees {fees}, clearing {clearing})"
+        was = f"{total} uUSDC (traders {held}, margins {locked}, markets {kept})"
         yield Violation("USDC of the whole exchange", f"{deposited} uUSDC", was, abs(total - deposited))
     return 1

@@ -8,6 +8,7 @@ from sim.invariants.ledger import USDC, balances, limit_orders, named
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
+from system.model import keys
 from system.model.keys import Item
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, LIVE, PENDING
@@ -39,6 +40,9 @@ def check(state: State) -> Found:
         if hold < needed:
             yield Violation(named(row), f"hold of at least {needed}", str(hold), needed - hold)
         held[row["trader"], row["hold_asset"]] += hold
+    for row in state.items(keys.ORDERS):
+        if row["orderType"] in ("MARGIN", "INSURE") and row["status"] == PENDING:
+            held[row["trader"], USDC] += row["hold"]  # on its way into a market
     reserved = {(row.trader, row.asset): row.reserved for row in balances(state)}
     for trader, asset in sorted(set(held) | set(reserved)):
         expected, was = held[trader, asset], reserved.get((trader, asset), 0)

@@ -10,7 +10,7 @@ from sim.invariants.verdict import Violation
 
 @invariant("I6_nothing_negative")
 def check(state: State) -> Found:
-    """No available, reserved, margin, fee or hold is below zero, and no order is filled beyond its size.
+    """No account, margin, fee, fund or hold is below zero, and no order is filled beyond its size.
 
     Only the clearing account of a market, and size and cost of a position, have a sign.
     Source: identity I6 (rule CONS-006).
@@ -24,8 +24,10 @@ def check(state: State) -> Found:
                 yield Violation(f"{where} {name}", "0 or more", str(amount), -amount)
     for account in market_accounts(state):
         looked_at += 1
-        if account.fees < 0:
-            yield Violation(f"{account.symbol}: fees", "0 or more", str(account.fees), -account.fees)
+        for name in ("fees", "insurance", "bad_debt"):
+            amount = getattr(account, name)
+            if amount < 0:
+                yield Violation(f"{account.symbol}: {name}", "0 or more", str(amount), -amount)
     for row in open_positions(state):
         looked_at += 1
         if row["margin"] < 0:

@@ -12,7 +12,7 @@ from system.model import keys
 from system.model.market import MarketKind
 
 _USDC = "USDC"
-_AMOUNTS = ("available", "reserved", "fees", "clearing")
+_SIGNS = {"available": 1, "reserved": 1, "fees": 1, "clearing": 1, "insurance": 1, "bad_debt": -1}
 Sums = dict[tuple[str, str], int]
 
 
@@ -20,10 +20,10 @@ Sums = dict[tuple[str, str], int]
 def check(state: State) -> Found:
     """Each transaction in the history moves money and makes none: its changes add up to zero per asset.
 
-    Counted are available + reserved of traders, margins, fees and clearing. Only a transaction
-    that credits a deposit or debits a withdrawal may change a sum, and all of these together
-    must be what was deposited. A total that is right at the end may hide two errors that cancel;
-    this cannot.
+    Counted are available + reserved of traders, margins, fees, clearing, insurance, less bad debt.
+    Only a transaction that credits a deposit or debits a withdrawal may change a sum, and all of
+    these together must be what was deposited. A total that is right at the end may hide two errors
+    that cancel; this cannot.
     Source: identity I9 (rule CONS-009).
     """
     if state.history is None:
@@ -88,20 +88,20 @@ class _Books:
         if verb == "put":
             row = write[2]
             pk, sk = row["PK"], row["SK"]
-            put, add = {name: row.get(name, 0) for name in _AMOUNTS}, {}
+            put, add = {name: row.get(name, 0) for name in _SIGNS}, {}
         else:
             pk, sk = write[2], write[3]
-            put, add = (write[4], write[5]) if verb == "upd" else (dict.fromkeys(_AMOUNTS, 0), {})
+            put, add = (write[4], write[5]) if verb == "upd" else (dict.fromkeys(_SIGNS, 0), {})
         amounts = self.amounts
         change = 0
         for name, amount in put.items():
-            if name in _AMOUNTS:
+            if name in _SIGNS:
                 place = (pk, sk, name)
-                change += amount - amounts.get(place, 0)
+                change += _SIGNS[name] * (amount - amounts.get(place, 0))
                 amounts[place] = amount
         for name, amount in add.items():
-            if name in _AMOUNTS:
+            if name in _SIGNS:
                 place = (pk, sk, name)
-                change += amount
+                change += _SIGNS[name] * amount
                 amounts[place] = amounts.get(place, 0) + amount
         changes[pk.partition("#")[2], sk.partition("#")[2]] += change

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from sim.invariants.ledger import funding_ticks, trades
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -41,7 +42,7 @@ def check(state: State) -> Found:
             if not key.startswith(day := f"trades/{_day(int(trade['ts_ns']))}/"):
                 yield Violation(f"{key}, line {number}", f"an object below {day}", key)
             lake[place] = trade
-    rows = {(row["symbol"], row["trade_no"]): row for row in state.items(keys.TRADES)}
+    rows = {(row["symbol"], row["trade_no"]): row for row in trades(state)}
     for place in sorted(set(rows) | set(lake)):
         where = f"{place[0]} trade {place[1]}"
         if place not in lake:
@@ -52,8 +53,21 @@ def check(state: State) -> Found:
             yield Violation(
                 f"{where} in the lake", "the fields of the table", _differing(expected, lake[place])
             )
+    looked_at += yield from _funding(state)
     looked_at += yield from _snapshots(state)
     return looked_at
+
+
+def _funding(state: State) -> Found:
+    ticks = funding_ticks(state)
+    for row in ticks:
+        boundary_s = row["boundary_ns"] // 10**9
+        key = f"funding/{_day(row['boundary_ns'])}/{row['symbol']}/{boundary_s}.jsonl"
+        body = state.lake.get(key)
+        kept = json.loads(body) if body is not None else {}
+        if (expected := _as_archived(row)) != kept:
+            yield Violation(key, "the fields of the table", _differing(expected, kept))
+    return len(ticks)
 
 
 def _snapshots(state: State) -> Found:

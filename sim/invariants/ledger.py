@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sim.invariants.state import State
 from system.model import keys
+from system.model.funding import FUNDING
 from system.model.keys import Item
 from system.model.market import MarketKind
 
@@ -29,11 +30,18 @@ class Balance(NamedTuple):
 
 
 class MarketAccount(NamedTuple):
-    """The two accounts of a market, in uUSDC: fees taken, and what clearing owes (signed)."""
+    """The accounts of a market, in uUSDC: fees, clearing (signed), the fund, and what is owed to it."""
 
     symbol: str
     fees: int
     clearing: int
+    insurance: int
+    bad_debt: int
+
+    @property
+    def total(self) -> int:
+        """Return all together; bad debt is missing."""
+        return self.fees + self.clearing + self.insurance - self.bad_debt
 
 
 def balances(state: State) -> Iterator[Balance]:
@@ -48,7 +56,8 @@ def market_accounts(state: State) -> Iterator[MarketAccount]:
     """Iterate the markets' rows of Balances."""
     for row in state.items(keys.BALANCES):
         if row["PK"].startswith("MARKET#"):
-            yield MarketAccount(row["PK"][7:], row.get("fees", 0), row.get("clearing", 0))
+            amounts = (row.get(name, 0) for name in ("fees", "clearing", "insurance", "bad_debt"))
+            yield MarketAccount(row["PK"][7:], *amounts)
 
 
 def open_positions(state: State, *kinds: MarketKind) -> Iterator[Item]:
@@ -81,6 +90,16 @@ def limit_orders(state: State) -> Iterator[Item]:
     for row in state.items(keys.ORDERS):
         if row["orderType"] in ("LIMIT", "MARKET"):
             yield row
+
+
+def trades(state: State) -> list[Item]:
+    """Return the rows of Trades that are trades, not ticks of funding."""
+    return [row for row in state.items(keys.TRADES) if row["tradeType"] != FUNDING]
+
+
+def funding_ticks(state: State) -> list[Item]:
+    """Return the synthetic trades of funding."""
+    return [row for row in state.items(keys.TRADES) if row["tradeType"] == FUNDING]
 
 
 def named(order: Item) -> str:

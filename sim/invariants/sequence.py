@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from sim.invariants.ledger import trades
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from sim.kernel.history import HistoryReader
-from system.model import keys
 
 
 @invariant("sequence", at_end_only=True)
@@ -27,7 +27,7 @@ def check(state: State) -> Found:
     if state.history is None:
         raise LookupError("there is no history to read")
     numbers: dict[str, list[int]] = defaultdict(list)
-    for row in state.items(keys.TRADES):
+    for row in trades(state):
         numbers["market." + row["symbol"]].append(row["trade_no"])
     in_table = yield from _in_table(numbers)
     channels = _Channels()

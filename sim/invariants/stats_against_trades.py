@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sim.invariants.ledger import market_accounts
+from sim.invariants.ledger import market_accounts, trades
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -32,7 +32,7 @@ def check(state: State) -> Found:
     is over must have been rolled up.
     Source: identities R1 to R6 of the metrics (rule CONS-012); design document section 5.
     """
-    minutes, days, total = _added_up(state.items(keys.TRADES))
+    minutes, days, total = _added_up(trades(state))
     looked_at = 0
     for table, expected in ((keys.STATS_INTRADAY, minutes), (keys.STATS_DAILY, days)):
         rows = {(row["PK"][7:], row["SK"]): row for row in state.items(table)}

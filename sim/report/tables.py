@@ -17,6 +17,7 @@ import orjson
 from sim.invariants import State, ledger
 from sim.kernel.history import HistoryReader
 from system.model import keys
+from system.model.funding import FUNDING
 from system.model.keys import Item
 from system.model.units import NS
 
@@ -37,6 +38,7 @@ FILES: Mapping[str, str] = {
 }
 """File name of each table that a run keeps."""
 
+_NOT_SHOWN = (keys.RISK, "STATE")  # what a clearing house and an index remember between two commands
 DEPTH_STEP_NS = 10 * NS
 _HISTOGRAM = "h_"
 _INT64 = 1 << 63
@@ -67,13 +69,36 @@ def write_tables(
     """
     folder.mkdir(parents=True, exist_ok=True)
     for table, name in FILES.items():
-        _write(folder / f"{name}.parquet", _columns(backend.scan(table)))
+        rows = [row for row in backend.scan(table) if row["SK"] not in _NOT_SHOWN]
+        if table == keys.TRADES:
+            ticks = [row for row in rows if row["tradeType"] == FUNDING]
+            rows = [row for row in rows if row["tradeType"] != FUNDING]
+            _write(folder / "funding.parquet", _columns(ticks))
+        _write(folder / f"{name}.parquet", _columns(rows))
+    _write(folder / "alerts.parquet", _alerts(history or HistoryReader(folder.parent / HISTORY)))
     _write(folder / "depth.parquet", _depth(history or HistoryReader(folder.parent / HISTORY)))
     given = samples or {}
     hops = [hop for hop, taken in given.items() for _ in taken]
     took = [ns for taken in given.values() for ns in taken]
     _write(folder / "latencies.parquet", {"hop": hops, "latency_ns": took})
     _write(folder / "chain.parquet", _chain(state))
+
+
+def _alerts(history: HistoryReader) -> dict[str, list[Any]]:
+    """Read what traders were told of liquidations, deleveraging and settlement."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("ts_ns", "trader", *_ALERT)}
+    for _, event in history.of_kind("publish"):
+        for message in event["m"]:
+            if message["kind"] == "liquidationAlert":
+                columns["ts_ns"].append(message["ts_ns"])
+                columns["trader"].append(message["channel"].partition(".")[2])
+                for name in _ALERT:
+                    value = message["data"][name]
+                    columns[name].append(value if name in ("symbol", "stage") else int(value))
+    return columns
+
+
+_ALERT = ("symbol", "stage", "size_e8", "margin", "mark_e6")
 
 
 def _columns(rows: Sequence[Item]) -> dict[str, list[Any]]:

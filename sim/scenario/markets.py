@@ -15,12 +15,18 @@ from sim.scenario.units import (
     PositiveShare,
     Price,
     Share,
+    Usdc,
     format_amount,
 )
 from sim.scenario.words import choice
 from system.model.market import STP_MODES, MarketKind, MarketSpec
 from system.model.symbols import Terms, read_symbol
 from system.model.units import PPM
+from system.risk.funding import PRESETS as FUNDING_MODELS
+from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
+from system.risk.mark import MarkRule
+
+MARK_RULES = tuple(rule.value for rule in MarkRule)
 
 
 class Market(Part):
@@ -60,8 +66,28 @@ class Market(Part):
     """Who gives way when a trader would meet himself, where an order does not say it."""
     settlement: Literal["chain", "ledger"] | None = None
     """Whether its trades go to the chain. Left out: chain where the contracts know such markets."""
-    funding: Annotated[Literal["none"], choice("funding model", "none", later=("seed_literal",))] = "none"
+    mark: Annotated[str, choice("mark rule", *MARK_RULES)] = "MEDIAN"
+    """How the mark is found: the median of index, book and their distance, or INDEX, or LAST_TRADE."""
+    funding: Annotated[str, choice("funding model", *FUNDING_MODELS)] = "none"
     """Which funding model a perpetual has."""
+    funding_interval: Duration = 0
+    """Time between two payments; the model's own when left out."""
+    funding_cap: Share = 0
+    """The most that funding costs an hour, of the index; 0 %: no bound but the model's own."""
+    netting: Annotated[str, choice("netting rule", "gross")] = "gross"
+    """What a trader's opposite orders hold together."""
+    insurance: Usdc = 0
+    """What the insurance fund begins with, deposited by the exchange."""
+    event_cap: PositiveShare = PPM
+    """The most of its fund that one event may take."""
+    liquidation: Annotated[str, choice("liquidation preset", *LIQUIDATION_PRESETS)] = "standard"
+    """Which way through the waterfall a position takes that is below its maintenance margin."""
+    liquidation_retry: Duration = SECOND_NS
+    """Time between two rounds of close orders."""
+    deleveraging: Annotated[str, choice("deleveraging policy", "ranked", "pro_rata", "none")] = "ranked"
+    """Who is closed on the other side when neither orders nor the fund suffice."""
+    haircut: bool = True
+    """Whether those who gained share a loss that nobody's margin and no fund covers."""
 
     @property
     def base(self) -> str:
@@ -103,7 +129,16 @@ class Market(Part):
             im_ppm=self.initial_margin,
             mm_ppm=self.maintenance_margin,
             band_ppm=self.band,
+            mark=self.mark,
             funding=self.funding,
+            funding_interval_s=self.funding_interval // SECOND_NS,
+            funding_cap_ppm=self.funding_cap,
+            netting=self.netting,
+            event_cap_ppm=self.event_cap,
+            liquidation=self.liquidation,
+            liq_retry_s=self.liquidation_retry // SECOND_NS,
+            adl="" if self.deleveraging == "none" else self.deleveraging,
+            haircut=self.haircut,
         )
 
     @model_validator(mode="after")
@@ -114,6 +149,9 @@ class Market(Part):
             raise Misfit(
                 ("lot",), f"expected an amount of {self.base}, was `{was}`", f"write it like `{right}`"
             )
+        if self.insurance and not self.spec().liquidates:
+            remedy = "set `settlement: ledger` on a perpetual or a future, or leave it out"
+            raise Misfit(("insurance",), "no position is liquidated in this market", remedy)
         problem = self.spec().problem()
         if problem:
             raise Misfit((), f"not a legal market: {problem}", "see docs/scenario-files.md#markets")

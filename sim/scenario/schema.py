@@ -215,6 +215,10 @@ class Scenario(Part):
         """Return the markets by symbol, in the file's order."""
         return {market.symbol: market.spec() for market in self.markets}
 
+    def insurance(self) -> dict[str, int]:
+        """Return what each market's insurance fund begins with, in uUSDC; markets without are left out."""
+        return {market.symbol: market.insurance for market in self.markets if market.insurance}
+
     def delays(self) -> dict[str, Delay]:
         """Return every hop's delay by name."""
         return {name: Delay(link.median, link.p99) for name, link in self.links.items()}

@@ -60,6 +60,11 @@ MEASURES: dict[str, Measure] = {
     "volume": Measure("uUSDC", False),
     "fees": Measure("uUSDC", False),
     "bad_debt": Measure("uUSDC", False),
+    "insurance": Measure("uUSDC", False),
+    "liquidations": Measure("count", False),
+    "deleveraged": Measure("count", False),
+    "funding_ticks": Measure("count", False),
+    "funding_paid": Measure("uUSDC", False),
 }
 
 _THRESHOLD = re.compile(r"^\s*(?:(\w+)\(\s*(\w+)\s*\)|(\w+))\s*(<=|>=|==|<|>)\s*(\S.*?)\s*$")

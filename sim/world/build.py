@@ -42,6 +42,8 @@ from system.model.units import NS
 from system.ports.lake import Lake
 
 ADMIN = "admin-0"
+EXCHANGE = "exchange"
+"""Whose wallet fills the insurance funds."""
 
 
 class World:
@@ -58,6 +60,7 @@ class World:
         self.deposited: dict[tuple[str, str], int] = {}
         self.desks: list[Desk] = []
         self.blocks = 0
+        self.sponsor: Requests | None = None  # of the exchange itself
         self.chain: ChainWorld = open_chain(
             scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures == "real"
         )
@@ -76,7 +79,7 @@ class World:
         self.purses = {wallet.name: purse_of(scenario.seed, wallet.name) for wallet in wallets}
         self.grounds.purses = self.purses
         self.chain.deploy([spec for spec in self.specs.values() if spec.settlement == "chain"])
-        self._deposit(wallets)
+        self._deposit([(self.purses[wallet.name], wallet.funds) for wallet in wallets])
         domain = self.chain.domain()
         config = Config(
             chain_id=domain.chain_id,
@@ -103,8 +106,10 @@ class World:
             lambda by: SeededIds(timeline, f"{scenario.seed}:{by}"),
         )
         self._connect(backend, outside)
-        self._open()
         signing = Signing(scenario.signatures, typed_data.domain_separator(domain))
+        if EXCHANGE in self.purses:
+            self.sponsor = Requests(EXCHANGE, self.purses[EXCHANGE], self.specs, signing)
+        self._open()
         for wallet in wallets:
             self._seat(wallet, signing)
 
@@ -128,20 +133,19 @@ class World:
             grounds.cloud, grounds.door = disturbed, DisturbedDoor(disturbed)
         self.cloud, self.door = grounds.cloud, grounds.door
 
-    def _deposit(self, wallets: list[Wallet]) -> None:
+    def _deposit(self, wallets: list[tuple[Purse, dict[str, int]]]) -> None:
         """Every wallet deposits on chain, and enough blocks follow for the indexer to believe it."""
-        self.chain.fund(
-            [
-                (self.purses[wallet.name].private_key, self.purses[wallet.name].account, wallet.funds)
-                for wallet in wallets
-            ]
-        )
+        promised = sum(self.scenario.insurance().values())
+        if promised:
+            purse = self.purses[EXCHANGE] = purse_of(self.scenario.seed, EXCHANGE)
+            wallets = [*wallets, (purse, {"USDC": promised})]
+        self.chain.fund([(purse.private_key, purse.account, funds) for purse, funds in wallets])
         for _ in range(self.scenario.confirmations):
             self.chain.mine_next()
-        for wallet in wallets:
-            trader = self.purses[wallet.name].trader
-            for asset, amount in wallet.funds.items():
-                self.deposited[trader, asset] = self.deposited.get((trader, asset), 0) + amount
+        for purse, funds in wallets:
+            for asset, amount in funds.items():
+                key = (purse.trader, asset)
+                self.deposited[key] = self.deposited.get(key, 0) + amount
 
     def _open(self) -> None:
         """Credit the deposits, list the markets, fetch the first prices: the exchange is open."""
@@ -150,10 +154,20 @@ class World:
         for spec in self.specs.values():
             said = cloud.call("api", self._admin_event(spec))
             assert said["statusCode"] == 201, f"{spec.symbol}: {said}"
+        self._insure(cloud)
         cloud.call("oracle_fetch", {})
         cloud.start_schedules()
         self.timeline.end_ns = self.scenario.duration
         self.timeline.after(self.scenario.block_time, self._block)
+
+    def _insure(self, cloud: Cloud) -> None:
+        """Let the exchange pay into the insurance funds what the scenario gives them."""
+        if self.sponsor is None:
+            return
+        for nonce, (symbol, amount) in enumerate(self.scenario.insurance().items(), start=1):
+            event = self.sponsor.collateral(symbol, amount, nonce, self.timeline.now_ns(), "insurance")
+            said = cloud.call("api", event)
+            assert said["statusCode"] == 202, f"{symbol}: {said}"
 
     def _admin_event(self, spec: MarketSpec) -> dict[str, Any]:
         body = {"action": "create", **msgspec.structs.asdict(spec)}
@@ -195,7 +209,7 @@ class World:
     def unsettled_by_status(self) -> Counter[str]:
         """Count the trades that are not final on chain yet by how far they came."""
         assert self.backend is not None
-        statuses = Counter(row["settlementStatus"] for row in self.backend.scan(keys.TRADES))
+        statuses = Counter(row.get("settlementStatus", LEDGER) for row in self.backend.scan(keys.TRADES))
         for final in (CONFIRMED, SKIPPED, LEDGER):
             del statuses[final]
         return statuses

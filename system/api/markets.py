@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from system.api.http import Request, Response, answer, decode
-from system.model import keys
+from system.model import keys, messages
 from system.model.errors import ConditionFailed, Rejected, RejectReason
 from system.model.keys import Item
 from system.model.market import MarketKind, MarketSpec, MarketState, Settlement, spec_from_item
@@ -71,8 +71,19 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     slippage_ppm: int = 20_000
     band_ppm: int = 50_000
     mark_band_ppm: int = 50_000
+    mark: str = "MEDIAN"
     funding: str = "none"
-    funding_interval_s: int = 3_600
+    funding_interval_s: int = 0
+    funding_sample_s: int = 0
+    funding_cap_ppm: int = 0
+    liquidation: str = "standard"
+    adl: str = "ranked"
+    event_cap_ppm: int = 1_000_000
+    liq_retry_s: int = 1
+    liq_max_rounds: int = 3
+    min_liq_e8: int = 0
+    im_target_ppm: int = 0
+    haircut: bool = True
     expiry_s: int = 0
     strike_e6: int = 0
     cap_e6: int = 0
@@ -104,6 +115,13 @@ class DeleteMarket(msgspec.Struct, tag_field="action", tag="delete", forbid_unkn
     symbol: str
 
 
+class SettleMarket(msgspec.Struct, tag_field="action", tag="settle", forbid_unknown_fields=True):
+    """State the settlement price of a market that has no average of the index (uUSDC per base)."""
+
+    symbol: str
+    price_e6: int
+
+
 _TARGET_STATE = {
     PostOnlyMarket: MarketState.POST_ONLY,
     CancelOnlyMarket: MarketState.CANCEL_ONLY,
@@ -113,7 +131,7 @@ _TARGET_STATE = {
 }
 
 
-Change = PostOnlyMarket | CancelOnlyMarket | PauseMarket | ResumeMarket | DeleteMarket
+Change = SettleMarket | PostOnlyMarket | CancelOnlyMarket | PauseMarket | ResumeMarket | DeleteMarket
 _DECODER: msgspec.json.Decoder[CreateMarket | Change] = msgspec.json.Decoder(
     CreateMarket | Change, strict=False
 )
@@ -143,7 +161,20 @@ class AdminMarkets:
             return body
         if isinstance(body, CreateMarket):
             return self._create(body)
+        if isinstance(body, SettleMarket):
+            return self._settle(body.symbol, body.price_e6)
         return self._change(body.symbol, _TARGET_STATE[type(body)])
+
+    def _settle(self, symbol: str, price_e6: int) -> Response | Rejected:
+        market = market_row(self.store, symbol)
+        if isinstance(market, Rejected):
+            return market
+        if not 0 < price_e6 < 1 << 63:
+            return Rejected(RejectReason.BAD_REQUEST, "price_e6", f"expected above 0, was {price_e6}")
+        now_ns = self.clock.now_ns()
+        command = messages.scheduled_command("EXPIRE", symbol, self.ids.uuid7(), now_ns, price_e6=price_e6)
+        self.store.write(Put(keys.ORDERS, command, NOT_EXISTS))
+        return answer(202, {"symbol": symbol, "requested": "SETTLE"})
 
     def _create(self, body: CreateMarket) -> Response | Rejected:
         spec = MarketSpec(**msgspec.structs.asdict(body))

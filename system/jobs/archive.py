@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from system.model.dynamo_json import unmarshal
+from system.model.funding import FUNDING
 from system.model.keys import Item
 from system.model.units import NS
 from system.ports.lake import Lake
@@ -33,11 +34,20 @@ class Archive:
             if record["eventName"] != "INSERT":
                 continue
             trade = unmarshal(record["dynamodb"]["NewImage"])
+            if trade["tradeType"] == FUNDING:
+                self._put_funding(trade)
+                continue
             by_object.setdefault((_day(trade["ts_ns"]), trade["symbol"]), []).append(trade)
         for (day, symbol), trades in by_object.items():
             trades.sort(key=_number)
             key = f"trades/{day}/{symbol}/{trades[0]['trade_no']:012d}-{trades[-1]['trade_no']:012d}.jsonl"
             self.lake.put(key, b"".join(orjson.dumps(_line(trade)) + b"\n" for trade in trades))
+
+    def _put_funding(self, tick: Item) -> None:
+        """Keep a funding tick in an object of its boundary. Rule: ARCH-002."""
+        day = _day(tick["boundary_ns"])
+        key = f"funding/{day}/{tick['symbol']}/{tick['boundary_ns'] // NS}.jsonl"
+        self.lake.put(key, orjson.dumps(_line(tick)) + b"\n")
 
 
 def _number(trade: Item) -> int:

@@ -1,7 +1,8 @@
-"""The seed's oracle job, every 30 s: feeds into Prices, one index an asset, and each market's row.
+"""The seed's oracle job, every 30 s: feeds into Prices, one index an asset, and a MARK to each market.
 
 What is wrong with a feed, and what makes an index, is system/risk/index.py; its state is in the
-rows of the asset's markets, so that the next tick goes on from it. The mark is the index.
+rows of the asset's markets, so that the next tick goes on from it. Marks are the matchers': they
+have the books. Only a spot market, or one that has no mark yet, gets the index as its mark here.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import orjson
 from system.config import Config
 from system.model import keys, messages
 from system.model.keys import Item
-from system.model.market import LISTED
+from system.model.market import LISTED, MarketKind
 from system.model.units import NS, to_tick
 from system.ports.clock import Clock
 from system.ports.oracle import Observation, Oracle
-from system.ports.queue import Topic
+from system.ports.queue import Queue, Topic
 from system.ports.store import EXISTS, Put, Store, Update, query_all
 from system.risk.feeds import FeedFault
 from system.risk.index import IndexState, IndexTerms, observe, terms_of
@@ -30,10 +31,13 @@ PRICE_TTL_S = 7 * 86_400
 class OracleFetch:
     """Pulls every asset that an open market needs."""
 
-    def __init__(self, store: Store, oracle: Oracle, topic: Topic, clock: Clock, config: Config) -> None:
+    def __init__(
+        self, store: Store, oracle: Oracle, topic: Topic, queue: Queue, clock: Clock, config: Config
+    ) -> None:
         self.store = store
         self.oracle = oracle
         self.topic = topic
+        self.queue = queue
         self.clock = clock
         self.config = config
 
@@ -55,24 +59,37 @@ class OracleFetch:
             state, faults = observe(_newest(markets), seen, terms, now_ns)
             self.store.write(Put(keys.PRICES, _price_row(asset, state, seen, faults, now_ns)))
             for market in markets:
-                put = {
+                put: dict[str, Any] = {
                     "index_state": msgspec.to_builtins(state),
                     "index_valid": state.valid,
                     "standing": state.standing(terms, now_ns).value,
                 }
                 if state.valid:
-                    mark_e6 = to_tick(state.index_e6, market["tick_e6"])
-                    put |= {"index_e6": state.index_e6, "mark_e6": mark_e6, "index_ns": now_ns}
-                    news.append(messages.mark_price(market["symbol"], now_ns, mark_e6, state.index_e6))
+                    put |= {"index_e6": state.index_e6, "index_ns": now_ns}
+                    if _is_marked_here(market):
+                        mark_e6 = put["mark_e6"] = to_tick(state.index_e6, market["tick_e6"])
+                        news.append(messages.mark_price(market["symbol"], now_ns, mark_e6, state.index_e6))
                 self.store.write(
                     Update(keys.MARKETS, keys.Key(market["PK"], keys.META), put=put, when=EXISTS)
                 )
+                self._tell(market["symbol"], state, put["standing"], now_ns)
         if news:
             self.topic.publish(orjson.dumps(news).decode())
+
+    def _tell(self, symbol: str, state: IndexState, standing: str, now_ns: int) -> None:
+        command = messages.mark_command(symbol, now_ns, state.index_e6, valid=state.valid, standing=standing)
+        self.queue.send(messages.command_body(command), symbol, f"{symbol}:mark:{now_ns}")
 
     def _terms(self, asset: str) -> IndexTerms:
         config = self.config
         return terms_of(asset, config.index_guard_ppm, config.index_volatility_ppm, config.index_jump_ppm)
+
+
+def _is_marked_here(market: Item) -> bool:
+    """Tell whether the index is a market's mark: always of spot, else until its matcher knows one."""
+    if market["kind"] == MarketKind.OPTION.value:
+        return False  # its premium has no reference price
+    return market["kind"] == MarketKind.SPOT.value or "mark_e6" not in market
 
 
 def _newest(markets: list[Item]) -> IndexState:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from system.matcher.steps import Fill, Posting, StateChanged, Step
+from system.matcher.steps import Accounts, Fill, Forced, Moved, Posting, StateChanged, Step
 from system.model import keys
 from system.model.keys import Item, Key
 from system.model.order import PENDING, Order
@@ -36,9 +36,12 @@ class Changes:
         "clearing",
         "commands",
         "fees",
+        "fund",
+        "funding",
         "market",
         "orders",
         "positions",
+        "risk",
         "trades",
     )
 
@@ -51,6 +54,9 @@ class Changes:
         self.fees = 0
         self.clearing = 0
         self.market: dict[str, int | str] = {}  # attributes of the Markets row that have changed
+        self.risk: Item = {}  # what the clearing house remembers, when it has changed
+        self.fund = [0, 0]  # ADD insurance, bad_debt of the market's account
+        self.funding: list[Item] = []  # synthetic trades
 
     @property
     def size(self) -> int:
@@ -61,7 +67,9 @@ class Changes:
             + len(self.balances)
             + len(self.commands)
             + len(self.trades)
+            + len(self.funding)
             + (1 if self.market else 0)
+            + (1 if self.risk else 0)
         )
 
     def __bool__(self) -> bool:
@@ -79,6 +87,20 @@ class Changes:
             self.clearing += step.clearing
         elif type(step) is StateChanged:
             self.market |= {"status": step.state.value, "reopens_ns": step.reopens_ns}
+        elif type(step) is Moved:
+            if step.position is not None:
+                self.positions[step.position.trader] = step.position
+            self._account(step.accounts)
+        elif type(step) is Forced:
+            for position in step.positions:
+                self.positions[position.trader] = position
+            self._account(step.accounts)
+
+    def _account(self, accounts: Accounts) -> None:
+        self.fees += accounts.fees
+        self.clearing += accounts.clearing
+        self.fund[0] += accounts.insurance
+        self.fund[1] += accounts.bad_debt
 
     def _post(self, postings: tuple[Posting, ...]) -> None:
         balances = self.balances
@@ -148,6 +170,7 @@ def transaction(
         put = {"status": outcome, "seq": seq}
         actions.append(Update(keys.ORDERS, key, put=put, when=_WAS_PENDING))
     actions += [Put(keys.TRADES, trade.to_item(), NOT_EXISTS) for trade in changes.trades]
+    actions += [Put(keys.TRADES, row, NOT_EXISTS) for row in changes.funding]
     actions += [Put(keys.POSITIONS, row) for row in position_rows]
     for (trader, asset), (available, reserved) in changes.balances.items():
         if available or reserved:
@@ -156,9 +179,15 @@ def transaction(
     if changes.market:
         key = Key(keys.market_pk(symbol), keys.META)
         actions.append(Update(keys.MARKETS, key, put=changes.market))
-    if changes.fees or changes.clearing:
+    if changes.risk:
+        actions.append(Put(keys.MARKETS, {"PK": keys.market_pk(symbol), "SK": keys.RISK, **changes.risk}))
+    insurance, bad_debt = changes.fund
+    if changes.fees or changes.clearing or insurance or bad_debt:
         key = Key(keys.market_pk(symbol), keys.asset_sk("USDC"))
-        actions.append(Update(keys.BALANCES, key, add={"fees": changes.fees, "clearing": changes.clearing}))
+        add = {"fees": changes.fees, "clearing": changes.clearing}
+        if insurance or bad_debt:
+            add |= {"insurance": insurance, "bad_debt": bad_debt}
+        actions.append(Update(keys.BALANCES, key, add=add))
     return actions
 
 

@@ -121,6 +121,19 @@ def _rounded_down(party: Party, im_ppm: int, price_e6: int, qty_e8: int) -> bool
     return party.effect.margin_in < ppm_ceil(opened, im_ppm)
 
 
+def settle_against(
+    spec: MarketSpec, maker: Party, price_e6: int, qty_e8: int, now_ns: int
+) -> tuple[Posting, int, int, int]:
+    """Write the resting side of a forced close; return (posting, fee, margin, clearing) of it."""
+    order, position, effect = maker.order, maker.position, maker.effect
+    notional = price_e6 * qty_e8 // QTY_SCALE
+    fee, free = _advance(order, spec, order.limit_price_e6, notional, qty_e8, now_ns)
+    posting = _derivative_posting(order, free, fee, effect)
+    margin, clearing = effect.margin - position.margin, position.cost - effect.cost
+    settle_fill(position, effect, fee)
+    return posting, fee, margin, clearing
+
+
 def _advance(
     order: Order, spec: MarketSpec, next_price_e6: int, notional: int, qty_e8: int, now_ns: int
 ) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import orjson
 from system.config import Config
 from system.matcher import steps
 from system.matcher.commit import ROOM, Advance, Changes, Watermark, transaction
+from system.matcher.house import House
 from system.matcher.matching import Engine
 from system.matcher.recovery import load_bucket, load_positions, read_many, rebuild, take_lease
 from system.metrics.buckets import MinuteBucket
@@ -25,7 +26,7 @@ from system.model.keys import Key
 from system.model.market import MarketState
 from system.model.messages import Command, Message, command_of, read_command
 from system.model.order import PENDING, Order
-from system.model.trade import LEDGER
+from system.model.trade import LEDGER, Trade
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.queue import Topic
@@ -33,6 +34,7 @@ from system.ports.store import Store
 
 REMEMBERED = 20_000  # applied commands a seat remembers, to skip a redelivery without a read
 NEWS_PER_PUBLICATION = 200  # a message of the longest kind has 900 bytes, a publication at most 256 KB
+_OF_THE_HOUSE = (steps.StateChanged, steps.Forced, steps.FundingPaid, steps.Alerted)
 DONE = "DONE"  # status of a CANCEL or STATE row that did what it says
 
 
@@ -62,7 +64,7 @@ class Seat:
 
     def doubts(self, command: Command) -> bool:
         """Tell whether only the store knows if this command was applied; MINUTE has no row to ask."""
-        if command.kind == "MINUTE":
+        if command.kind in messages.WITHOUT_ROW:
             return False
         return self.fresh or command.accepted_ns <= self.since_ns
 
@@ -205,18 +207,11 @@ class _Batch:
             seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns)
             seat.mark.minute = uuid
         else:
-            outcome = self._set_state(item, seq) if command.kind == "STATE" else self._cancel(item, seq)
-            self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome, seq)
+            outcome = self._run(_step_command(command.kind, item), seq)
+            if command.kind not in messages.WITHOUT_ROW:
+                self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome, seq)
         seat.mark.applied_seq = seq
         self.done.append(uuid)
-
-    def _cancel(self, item: dict[str, Any], seq: int) -> str:
-        if target := item["target"]:
-            return self._run(steps.Cancel(target.rpartition(":")[2], item["trader"]), seq)
-        return self._run(steps.CancelBelow(item["trader"], item["nonce_floor"]), seq)
-
-    def _set_state(self, item: dict[str, Any], seq: int) -> str:
-        return self._run(steps.SetState(MarketState(item["state"])), seq)
 
     def _run(self, command: steps.Command, seq: int, taker: Order | None = None) -> str:
         """Run one command; where it is too long for one transaction, commit on the way.
@@ -230,25 +225,48 @@ class _Batch:
             changes.add(step)
             self.book_moved = True
             if type(step) is steps.Fill:
-                self._record(step)
+                self._record(
+                    step.to_trade(
+                        self.matcher.ids.uuid7(), seat.mark.trade_no + 1, self.now_ns, seat.settlement
+                    )
+                )
             elif type(step) is steps.Refused:
                 outcome = step.reason.value
-            elif type(step) is steps.StateChanged:
-                self.prints.append(messages.state_change(seat.symbol, seq, self.now_ns, step.state.value))
-            if changes.size > ROOM and not _gave_way(step):
+            elif type(step) in _OF_THE_HOUSE:
+                self._note(step, seq)
+            if changes.size > ROOM - 2 * seat.engine.house.changed and not _gave_way(step):
                 if taker is not None and taker.status != PENDING:
                     seat.mark.applied_seq = seq  # its row says how it ended: it will not be applied again
                 self.commit(unfinished=taker)
                 changes = self.changes
         return outcome
 
-    def _record(self, fill: steps.Fill) -> None:
-        """Number a fill and make its Trades row, its place in the minute, and its print."""
+    def _note(self, step: steps.Step, seq: int) -> None:
+        """Make rows and news of what the clearing house did."""
+        seat, now_ns = self.seat, self.now_ns
+        if isinstance(step, steps.StateChanged):
+            self.prints.append(messages.state_change(seat.symbol, seq, now_ns, step.state.value))
+        elif isinstance(step, steps.Forced):
+            self._record(
+                step.trade.to_trade(
+                    seat.symbol, self.matcher.ids.uuid7(), seat.mark.trade_no + 1, seq, now_ns
+                )
+            )
+        elif isinstance(step, steps.FundingPaid):
+            row = step.to_row(seat.symbol, self.matcher.ids.uuid7(), seq, now_ns)
+            seat.mark.feed_seq += 1
+            self.changes.funding.append(row)
+            self.prints.append(messages.funding_rate(seat.mark.feed_seq, now_ns, row))
+        elif isinstance(step, steps.Alerted):
+            alert = messages.liquidation_alert(step.position, seq, now_ns, step.mark_e6, step.stage)
+            self.prints.append(alert)
+
+    def _record(self, trade: Trade) -> None:
+        """Give a trade its number, its place in the minute, and its print."""
         seat, now_ns = self.seat, self.now_ns
         mark = seat.mark
         mark.trade_no += 1
         mark.feed_seq += 1
-        trade = fill.to_trade(self.matcher.ids.uuid7(), mark.trade_no, now_ns, seat.settlement)
         self.changes.trades.append(trade)
         seat.bucket.add_trade(trade)
         seat.bucket.open_interest(seat.engine.open_interest_e8, now_ns)
@@ -269,6 +287,9 @@ class _Batch:
         seat, changes, mark = self.seat, self.changes, self.seat.mark
         if mark.applied_seq == seat.committed.applied_seq and not changes:
             return
+        house = seat.engine.house
+        if house.changed:
+            self._keep(house)
         for position in changes.positions.values():
             position.version += 1
         tells_depth = last and self.book_moved
@@ -296,6 +317,23 @@ class _Batch:
             self.first_time[unfinished.uuid] = unfinished.cum_qty_e8
         self.changes = Changes()
 
+    def _keep(self, house: House) -> None:
+        """Put what the clearing house remembers, and the mark that the door judges by, into the commit."""
+        house.changed = False
+        state = house.state
+        self.changes.risk = house.to_row()
+        told: dict[str, int | str] = {}
+        if house.mark_e6:
+            told |= {"mark_e6": house.mark_e6, "mark_ns": state.mark.mark_ns}
+        if state.settle_e6:
+            told["settle_e6"] = state.settle_e6
+        self.changes.market |= told
+        if house.told_ns != state.mark.mark_ns:
+            house.told_ns = state.mark.mark_ns
+            self.prints.append(
+                messages.mark_price(self.seat.symbol, house.told_ns, house.mark_e6, state.index_e6)
+            )
+
     def _tell(self, position_rows: list[dict[str, Any]]) -> None:
         news, now_ns = self.news, self.now_ns
         news += self.prints
@@ -310,6 +348,28 @@ class _Batch:
         seat, levels = self.seat, self.matcher.config.depth_levels
         bids, asks = seat.engine.book.depth(levels)
         self.news.append(messages.depth(seat.symbol, seat.committed.feed_seq, self.now_ns, bids, asks))
+
+
+def _step_command(kind: str, item: dict[str, Any]) -> steps.Command:
+    """Return what a command's row or message asks of the engine."""
+    if kind == "CANCEL":
+        if target := item["target"]:
+            return steps.Cancel(target.rpartition(":")[2], item["trader"])
+        return steps.CancelBelow(item["trader"], item["nonce_floor"])
+    if kind == "STATE":
+        return steps.SetState(MarketState(item["state"]))
+    if kind == "MARK":
+        return steps.Mark(item["index_e6"], item["accepted_ns"], item["valid"], item["standing"])
+    if kind == "FUNDING":
+        return steps.Funding(item["boundary_ns"])
+    if kind == "EXPIRE":
+        return steps.Expire(item["price_e6"])
+    if kind == "LIQUIDATE":
+        return steps.Liquidate()
+    if kind == "MARGIN":
+        return steps.MoveMargin(item["trader"], item["amount"])
+    assert kind == "INSURE", kind
+    return steps.Insure(item["trader"], item["amount"])
 
 
 def _gave_way(step: steps.Step) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from system.matcher.steps import Refused, StateChanged, Step
+from system.matcher.steps import Mark, Refused, StateChanged, Step
 from system.model.errors import RejectReason
-from system.model.market import MarketState, may_become
+from system.model.market import MarketState, may_become, stricter
 from system.model.order import CANCELED
 from system.model.units import NS
 
@@ -39,6 +39,23 @@ def wind_up(engine: Engine, now_ns: int) -> Iterator[Step]:
         yield enter(engine, MarketState.SETTLING)
     for order in [*engine.book.orders(), *engine.stops]:
         yield engine.end_resting(order, CANCELED, RejectReason.EXCHANGE_CLOSED, now_ns)
+
+
+def stand_still(engine: Engine, mark: Mark, now_ns: int) -> Iterator[Step]:
+    """Make a market stricter while it has no index, and let it come back when it has one. Rule: CLRH-002."""
+    house = engine.house
+    if not engine.state.moves_margin:
+        return
+    if mark.standing:
+        asked = MarketState(mark.standing)
+        if stricter(asked, engine.state):
+            house.state.stalled = house.changed = True
+            yield enter(engine, asked)
+    elif house.state.stalled and mark.valid:
+        house.state.stalled = False
+        house.changed = True
+        if not engine.state.admits_makers:
+            yield from set_state(engine, MarketState.ACTIVE, now_ns)
 
 
 def enter(engine: Engine, state: MarketState, reopens_ns: int = 0) -> Step:

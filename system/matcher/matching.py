@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 from system.matcher.book import Book
+from system.matcher.clearing import clear
 from system.matcher.fills import Party, effect_of, position_after, release_to, settle
-from system.matcher.lifecycle import enter, set_state
+from system.matcher.house import House
+from system.matcher.lifecycle import enter, set_state, wind_up
 from system.matcher.liquidity import fills_whole, is_own, reaches
 from system.matcher.steps import (
     Cancel,
@@ -19,7 +21,6 @@ from system.matcher.steps import (
     Command,
     Done,
     EndReason,
-    Mark,
     Reduced,
     Refused,
     Rested,
@@ -43,7 +44,7 @@ from system.model.order import (
     Order,
 )
 from system.model.position import Position
-from system.risk.holds import band, hold_resting
+from system.risk.holds import hold_resting
 from system.risk.positions import closable_e8
 
 Reason = EndReason | RejectReason
@@ -65,19 +66,20 @@ class Engine:
         state: MarketState = MarketState.ACTIVE,
         stp: StpMode | None = None,
         open_interest_e8: int = 0,
+        house: House | None = None,
     ) -> None:
         self.spec = spec
         self.book = Book()
         self.stops = Stops()
+        self.house = house or House(spec)
         self.positions = positions if positions is not None else {}
         self.state = state
         self.stp = StpMode(spec.stp) if stp is None else stp
         self.open_interest_e8 = open_interest_e8
-        self.mark_e6 = 0  # 0: not known
-        self.mark_ns = 0
-        self.last_e6 = 0  # price of the last trade
+        self.last_e6 = self.house.state.last_e6  # price of the last trade
         self.reopens_ns = 0  # when POST_ONLY ends; 0: not by itself
-        self._lowest_e6, self._highest_e6 = 0, 0  # where trades may print; 0: no bound
+        self._expiry_ns = spec.expiry_ns
+        self._liquidates = spec.liquidates
         self._has_positions = spec.kind is not MarketKind.SPOT
         self._touched: dict[str, None] = {}  # traders whose reduce-only orders must be looked at again
 
@@ -97,6 +99,8 @@ class Engine:
             yield self.end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
         if self.reopens_ns and now_ns >= self.reopens_ns:
             yield enter(self, MarketState.ACTIVE)
+        if self._expiry_ns and now_ns >= self._expiry_ns and self.state.moves_margin:
+            yield from wind_up(self, now_ns)
         if isinstance(command, Order):
             yield from self._place(command, now_ns, seq)
         elif isinstance(command, Cancel):
@@ -105,8 +109,8 @@ class Engine:
             yield from self._cancel_below(command, now_ns)
         elif isinstance(command, SetState):
             yield from set_state(self, command.state, now_ns)
-        elif isinstance(command, Mark):
-            self.take_mark(command)
+        else:
+            yield from clear(self, command, now_ns, seq)
         if self.stops:
             yield from release_stops(self, now_ns, seq)
         if self._touched:
@@ -118,6 +122,7 @@ class Engine:
         digest = blake2b(head.encode(), digest_size=16)
         for order in self.stops:
             digest.update(f"{order.uuid} {order.seq} {order.trigger_e6}\n".encode())
+        digest.update(repr((self.house.fund, self.house.state.plans, self.house.state.clock)).encode())
         for trader, at in sorted(self.positions.items()):
             if at.trades:
                 line = f"{trader} {at.size_e8} {at.cost} {at.margin} {at.realised} {at.fees} {at.trades}\n"
@@ -141,7 +146,7 @@ class Engine:
             yield from self._replace(order, now_ns)
             if order.status != PENDING:
                 return
-        if order.trigger_e6 and not resumed and not is_triggered(order, self.mark_e6, self.last_e6):
+        if order.trigger_e6 and not resumed and not is_triggered(order, self.house.mark_e6, self.last_e6):
             order.status = UNTRIGGERED
             order.updated_ns = now_ns
             self.stops.add(order)
@@ -155,7 +160,7 @@ class Engine:
         if makers_only and self._crosses(order):
             yield self._end(order, REJECTED, RejectReason.WOULD_TAKE, now_ns)
             return
-        if order.tif == "FOK" and not resumed and not self._fills_whole(order):
+        if order.tif == "FOK" and not resumed and not self._fills(order):
             yield self._end(order, EXPIRED, RejectReason.FOK_NOT_FILLED, now_ns)
             return
         yield from self._match(order, now_ns)
@@ -188,19 +193,32 @@ class Engine:
         return self.end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
 
     def _cancel_below(self, command: CancelBelow, now_ns: int) -> Iterator[Step]:
-        mine = [*self.book.by_trader.get(command.trader, {}).values(), *self.stops.of(command.trader)]
-        for order in sorted(mine, key=_seq):
+        for order in self.orders_of(command.trader):
             if order.nonce < command.min_nonce:
                 yield self.end_resting(order, CANCELED, EndReason.CANCEL_REQUESTED, now_ns)
 
-    def take_mark(self, mark: Mark) -> None:
-        """Take a newer mark. Rule: MATC-033."""
-        if mark.ts_ns <= self.mark_ns or not self.state.marks:
-            return
-        self.mark_e6, self.mark_ns = mark.mark_e6, mark.ts_ns
-        spec = self.spec
-        if spec.kind is not MarketKind.OPTION:  # an option's price is bounded by its payoff alone
-            self._lowest_e6, self._highest_e6 = band(mark.mark_e6, spec.band_ppm, spec.tick_e6)
+    # the clearing house
+
+    def open_positions(self) -> list[Position]:
+        """Return all positions, in the order of their traders' ids."""
+        return [at for _, at in sorted(self.positions.items())]
+
+    def orders_of(self, trader: str) -> list[Order]:
+        """Return a trader's orders that rest or wait, oldest first."""
+        mine = [*self.book.by_trader.get(trader, {}).values(), *self.stops.of(trader)]
+        return sorted(mine, key=_seq)
+
+    def touch(self, *traders: str) -> None:
+        """Note whose position has changed otherwise than by a fill of the book."""
+        for trader in traders:
+            self.house.stale[trader] = None
+            if self.book.reduce_only:
+                self._touched[trader] = None
+
+    def count_open(self, *sizes_e8: int) -> None:
+        """Bring open interest up to date: pairs of a size before and after."""
+        for before, after in zip(sizes_e8[::2], sizes_e8[1::2], strict=True):
+            self.open_interest_e8 += max(after, 0) - max(before, 0)
 
     # the way of a taker
 
@@ -211,7 +229,7 @@ class Engine:
         price = level.price_e6
         return price <= order.limit_price_e6 if order.side == BUY else price >= order.limit_price_e6
 
-    def _fills_whole(self, order: Order) -> bool:
+    def _fills(self, order: Order) -> bool:
         mode = StpMode(order.stp) if order.stp else self.stp
         return fills_whole(order, self.book, self.positions, self.spec, mode)
 
@@ -220,7 +238,7 @@ class Engine:
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         mode = StpMode(taker.stp) if taker.stp else self.stp
         prevents_self_trade = mode is not StpMode.NONE
-        lowest_e6, highest_e6 = self._lowest_e6, self._highest_e6
+        lowest_e6, highest_e6 = self.house.band
         while taker.status == PENDING:
             level = ladder.best()
             if level is None:
@@ -246,11 +264,11 @@ class Engine:
     def _meet(self, maker: Order, taker: Order, price_e6: int, qty_e8: int, now_ns: int) -> Step:
         """Trade, or remove the side that the trade would bankrupt (MATC-032)."""
         spec = self.spec
-        maker_at = self._position(maker.trader)
+        maker_at = self.position(maker.trader)
         maker_effect = effect_of(maker_at, maker, price_e6, qty_e8, spec, maker.cum_notional)
         if maker_effect is None:
             return self.end_resting(maker, CANCELED, RejectReason.WOULD_BE_BANKRUPT, now_ns)
-        taker_at = self._position(taker.trader)
+        taker_at = self.position(taker.trader)
         before = taker_at if taker_at is not maker_at else position_after(maker_at, maker_effect)
         taker_effect = effect_of(before, taker, price_e6, qty_e8, spec, taker.cum_notional)
         if taker_effect is None:
@@ -274,17 +292,19 @@ class Engine:
         )
         if self.book.reduce_only:
             self._touched[maker.trader] = self._touched[taker.trader] = None
+        if self._liquidates:
+            self.house.stale[maker.trader] = self.house.stale[taker.trader] = None
         return fill
 
     def _meet_reduce_only(self, maker: Order, taker: Order, price_e6: int, now_ns: int) -> Step:
         """Trade no more than what a reduce-only side has to close (MATC-035)."""
         qty = min(taker.leaves_e8, maker.leaves_e8)
         if taker.reduce_only:
-            qty = min(qty, closable_e8(self._position(taker.trader), taker.side == BUY))
+            qty = min(qty, closable_e8(self.position(taker.trader), taker.side == BUY))
             if not qty:
                 return self._stop(taker, EndReason.REDUCE_ONLY, now_ns)
         if maker.reduce_only:
-            qty = min(qty, closable_e8(self._position(maker.trader), maker.side == BUY))
+            qty = min(qty, closable_e8(self.position(maker.trader), maker.side == BUY))
             if not qty:
                 return self.end_resting(maker, CANCELED, EndReason.REDUCE_ONLY, now_ns)
         return self._meet(maker, taker, price_e6, qty, now_ns)
@@ -314,7 +334,7 @@ class Engine:
         if order.tif in _IMMEDIATE or order.order_type == "MARKET":
             return self._end(order, EXPIRED, EndReason.NO_LIQUIDITY, now_ns)
         if order.reduce_only:
-            closable = closable_e8(self._position(order.trader), order.side == BUY)
+            closable = closable_e8(self.position(order.trader), order.side == BUY)
             if not closable:
                 return self._stop(order, EndReason.REDUCE_ONLY, now_ns)
             order.leaves_e8 = min(order.leaves_e8, closable)
@@ -357,9 +377,7 @@ class Engine:
         order.updated_ns = now_ns
         return Done(order, release_to(order, 0), prevented_e8)
 
-    # positions
-
-    def _position(self, trader: str) -> Position:
+    def position(self, trader: str) -> Position:
         position = self.positions.get(trader)
         if position is None:
             position = self.positions[trader] = Position(trader=trader, symbol=self.spec.symbol)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from system.matcher.commit import Watermark, lease_row
+from system.matcher.house import house_from
 from system.matcher.matching import Engine
-from system.matcher.steps import Mark
 from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.errors import ConditionFailed, Unavailable
@@ -74,15 +74,46 @@ def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
         for row in query_all(store, keys.ORDERS, pk)
         if row["orderType"] in ("LIMIT", "MARKET") and _is_waiting(row)
     ]
-    engine = Engine(
-        spec_from_item(market), {}, MarketState(market["status"]), open_interest_e8=open_interest_e8
+    spec = spec_from_item(market)
+    house = house_from(
+        spec,
+        store.get(keys.MARKETS, Key(pk, keys.RISK)),
+        store.get(keys.BALANCES, Key(pk, keys.asset_sk("USDC"))),
     )
-    if mark_e6 := market.get("mark_e6", 0):
-        engine.take_mark(Mark(mark_e6, market.get("mark_ns", 1)))
+    engine = Engine(spec, {}, MarketState(market["status"]), open_interest_e8=open_interest_e8, house=house)
     engine.reopens_ns = market.get("reopens_ns", 0)
     load_positions(store, engine, (order.trader for order in orders))
+    if spec.clears:
+        _load_all_positions(store, engine)
     engine.restore(orders)
     return engine
+
+
+def _load_all_positions(store: Store, engine: Engine) -> None:
+    """Read every position of a market: funding, liquidation and settlement concern them all.
+
+    They are found by an index, which may be late; the sizes tell when one is missing.
+
+    Raises:
+        Unavailable: the index does not show all positions yet.
+    """
+    symbol = engine.spec.symbol
+    seen = query_all(store, keys.POSITIONS, keys.market_pk(symbol), index="market")
+    load_positions(store, engine, (row["trader"] for row in seen))
+    sizes = [at.size_e8 for at in engine.positions.values()]
+    long_e8 = sum(size for size in sizes if size > 0)
+    plan = engine.house.state.plan  # in the middle of a settlement one side may be ahead of the other
+    ahead = (
+        sum(move.size_e8 for move in plan.moves if engine.position(move.trader).plan != plan.number)
+        if plan
+        else 0
+    )
+    if sum(sizes) + ahead or long_e8 != engine.open_interest_e8:
+        raise Unavailable(
+            f"matcher: expected positions of {symbol} that add up to {-ahead} with "
+            f"{engine.open_interest_e8} long, was {sum(sizes)} and {long_e8}; the index is late"
+        )
+    engine.touch(*engine.positions)
 
 
 def _is_waiting(row: Item) -> bool:

@@ -14,10 +14,13 @@ from typing import NamedTuple
 import msgspec
 
 from system.model.errors import RejectReason
+from system.model.funding import FundingTrade
+from system.model.keys import Item
 from system.model.market import MarketState
 from system.model.order import Order
 from system.model.position import Position
-from system.model.trade import PENDING, Trade
+from system.model.trade import LEDGER, PENDING, Trade, TradeType
+from system.risk.funding.model import FundingResult
 
 
 class StpMode(StrEnum):
@@ -38,6 +41,7 @@ class EndReason(StrEnum):
     REDUCE_ONLY = "REDUCE_ONLY"
     SELF_TRADE = "SELF_TRADE"
     NO_LIQUIDITY = "NO_LIQUIDITY"
+    LIQUIDATION = "LIQUIDATION"
 
 
 class Cancel(NamedTuple):
@@ -61,17 +65,55 @@ class SetState(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """The mark of a moment; bands, stop orders and liquidations follow from it."""
+    """The index of a moment. The mark, bands, stop orders, funding samples and liquidations follow from it.
 
-    mark_e6: int
+    Not `valid`: there is no index now, and nothing of this happens. `standing` is what the time
+    without one asks of the market: "", CANCEL_ONLY or PAUSED.
+    """
+
+    index_e6: int
     ts_ns: int
+    valid: bool = True
+    standing: str = ""
+
+
+class Funding(NamedTuple):
+    """Pay the funding of every interval up to a boundary that was not paid yet."""
+
+    boundary_ns: int
+
+
+class Expire(NamedTuple):
+    """Settle the market if its time has come. `price_e6` is an admin's word where there is no average."""
+
+    price_e6: int = 0
+
+
+class Liquidate(NamedTuple):
+    """Look again at positions that are due, and at those that wait for their next round."""
+
+
+class MoveMargin(NamedTuple):
+    """Add to a trader's margin what the door has reserved (above 0), or take from it (below 0)."""
+
+    trader: str
+    amount: int
+
+
+class Insure(NamedTuple):
+    """Pay into the market's insurance fund what the door has reserved."""
+
+    trader: str
+    amount: int
 
 
 class Tick(NamedTuple):
     """Nothing but the passing of time: orders whose time has come expire."""
 
 
-Command = Order | Cancel | CancelBelow | SetState | Mark | Tick
+Command = (
+    Order | Cancel | CancelBelow | SetState | Tick | Mark | Funding | Expire | Liquidate | MoveMargin | Insure
+)
 
 
 class Posting(NamedTuple):
@@ -187,4 +229,135 @@ class StateChanged(msgspec.Struct, frozen=True):
     postings: tuple[Posting, ...] = ()
 
 
-Step = Fill | Rested | Reduced | Done | Refused | StateChanged
+class Accounts(msgspec.Struct, frozen=True):
+    """What a step adds to the market's own accounts, in uUSDC; `bad_debt` is owed to the exchange."""
+
+    fees: int = 0
+    clearing: int = 0
+    insurance: int = 0
+    bad_debt: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.fees + self.clearing + self.insurance - self.bad_debt
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """Money or contracts moved without a fill: funding, margin, settlement, insurance.
+
+    `margin` is what the position's margin has changed by; `position` is None when only accounts moved.
+    """
+
+    position: Position | None
+    postings: tuple[Posting, ...]
+    margin: int
+    accounts: Accounts
+    orders: tuple[Order, ...] = ()
+
+
+class Forced(msgspec.Struct, frozen=True):
+    """A close that no trader asked for, against a resting order (`maker`) or another position (ADL)."""
+
+    trade: ForcedTrade
+    maker: Order | None
+    positions: tuple[Position, Position]
+    postings: tuple[Posting, ...]
+    margin: int
+    accounts: Accounts
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The orders this step changed."""
+        return () if self.maker is None else (self.maker,)
+
+
+class ForcedTrade(msgspec.Struct, frozen=True):
+    """What the Trades row of a forced close says; the taker is who was closed."""
+
+    trade_type: TradeType
+    price_e6: int
+    qty_e8: int
+    notional: int
+    side: str
+    maker_order_id: str
+    taker_order_id: str
+    maker: str
+    taker: str
+    maker_fee: int
+    taker_fee: int
+    liquidation_fee: int
+    deficit: int  # what the fund or bad debt paid of it
+
+    def to_trade(self, symbol: str, uuid: str, trade_no: int, seq: int, ts_ns: int) -> Trade:
+        """Return the Trades row. No contract knows such a trade, so it stays in the ledger."""
+        return Trade(
+            symbol=symbol,
+            uuid=uuid,
+            seq=seq,
+            trade_no=trade_no,
+            trade_type=self.trade_type,
+            price_e6=self.price_e6,
+            qty_e8=self.qty_e8,
+            notional=self.notional,
+            aggressor_side=self.side,
+            maker_order_id=self.maker_order_id,
+            taker_order_id=self.taker_order_id,
+            maker=self.maker,
+            taker=self.taker,
+            maker_fee=self.maker_fee,
+            taker_fee=self.taker_fee,
+            latency_ns=0,
+            ts_ns=ts_ns,
+            settlement=LEDGER,
+            liquidation_fee=self.liquidation_fee,
+            deficit=self.deficit,
+        )
+
+
+class FundingPaid(msgspec.Struct, frozen=True):
+    """An interval's funding is decided; the moves follow. `to_trade` is its synthetic trade."""
+
+    result: FundingResult
+    paid: int
+    received: int
+    dust: int
+    from_insurance: int
+    haircut: int
+    unpaid: int
+    positions: int
+    orders: tuple[Order, ...] = ()
+    postings: tuple[Posting, ...] = ()
+
+    def to_row(self, symbol: str, uuid: str, seq: int, ts_ns: int) -> Item:
+        """Return the synthetic trade's row, with what the tick moved."""
+        result = self.result
+        trade = FundingTrade(
+            symbol=symbol,
+            uuid=uuid,
+            seq=seq,
+            boundary_ns=result.boundary_ns,
+            mark_e6=result.mark_e6,
+            index_e6=result.index_e6,
+            per_unit_e12=result.per_unit_e12,
+            rate_e12=result.rate_e12,
+            active_s=result.active_s,
+            capped=result.capped,
+            reason=result.reason,
+            model=result.model,
+            ts_ns=ts_ns,
+        )
+        names = ("paid", "received", "dust", "from_insurance", "haircut", "unpaid", "positions")
+        return {**trade.to_item(), **{name: getattr(self, name) for name in names}}
+
+
+class Alerted(msgspec.Struct, frozen=True):
+    """A trader is told that his position is being liquidated."""
+
+    position: Position
+    mark_e6: int
+    stage: str  # ALERT, LIQUIDATED, DELEVERAGED, SETTLED
+    orders: tuple[Order, ...] = ()
+    postings: tuple[Posting, ...] = ()
+
+
+Step = Fill | Rested | Reduced | Done | Refused | StateChanged | Moved | Forced | FundingPaid | Alerted

@@ -95,7 +95,9 @@ def release_stops(engine: Engine, now_ns: int, seq: int) -> Iterator[Step]:
         yield engine.end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
     while engine.state is MarketState.ACTIVE:
         reached = (
-            stops.begun() + stops.reached("MARK", engine.mark_e6) + stops.reached("LAST", engine.last_e6)
+            stops.begun()
+            + stops.reached("MARK", engine.house.mark_e6)
+            + stops.reached("LAST", engine.last_e6)
         )
         if not reached:
             return

@@ -31,6 +31,8 @@ SEED_TABLES = (
 TABLES = (*SEED_TABLES, BALANCES, IDEMPOTENCY, SETTLEMENTS, MATCHER_LEASES)
 
 META = "META"
+RISK = "RISK"
+"""Sort key of a market's clearing house, beside its META row."""
 LIFETIME_PK = "KEY#GLOBAL"
 
 

@@ -49,6 +49,11 @@ LISTED = tuple(state for state in MarketState if state is not MarketState.CLOSED
 _STRICTNESS = {state: rank for rank, state in enumerate(MarketState)}
 
 
+def stricter(one: MarketState, other: MarketState) -> bool:
+    """Tell whether one state admits less than another."""
+    return _STRICTNESS[one] > _STRICTNESS[other]
+
+
 def may_become(before: MarketState, after: MarketState) -> bool:
     """Tell whether a market may be moved so. Rule: MATC-061.
 
@@ -86,8 +91,19 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     slippage_ppm: int = 20_000  # what closing a position may cost beyond its fees
     band_ppm: int = 50_000
     mark_band_ppm: int = 50_000
+    mark: str = "MEDIAN"
     funding: str = "none"
-    funding_interval_s: int = 3_600
+    funding_interval_s: int = 0  # 0: the model's own
+    funding_sample_s: int = 0
+    funding_cap_ppm: int = 0  # an hour; 0: none but the model's own
+    liquidation: str = "standard"
+    adl: str = "ranked"  # or pro_rata; "" for none
+    event_cap_ppm: int = PPM  # of the insurance fund, for one event
+    liq_retry_s: int = 1
+    liq_max_rounds: int = 3
+    min_liq_e8: int = 0  # up to this size all is closed at once
+    im_target_ppm: int = 0  # what a partial close restores; 0: the initial margin
+    haircut: bool = True  # whether winners share what nobody paid at expiry
     expiry_s: int = 0
     strike_e6: int = 0
     cap_e6: int = 0  # a call pays at most cap less strike
@@ -103,8 +119,22 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind in MARGINED
 
     @property
+    def clears(self) -> bool:
+        """Tell whether the clearing house moves positions: funding, liquidation, settlement."""
+        return self.settlement == "ledger" and self.kind is not MarketKind.SPOT
+
+    @property
+    def liquidates(self) -> bool:
+        """Tell whether positions are closed by force; on chain the contracts do not know such fills."""
+        return self.margined and self.settlement == "ledger"
+
+    @property
     def settle_step_e6(self) -> int:
         return self.settle_tick_e6 or self.tick_e6
+
+    @property
+    def payoff_type(self) -> Literal["CALL", "PUT"]:
+        return "PUT" if self.option_type == "PUT" else "CALL"
 
     @property
     def max_payoff_e6(self) -> int:

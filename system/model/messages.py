@@ -15,6 +15,7 @@ import orjson
 from system.model import dynamo_json
 from system.model.keys import Item
 from system.model.order import Order, order_from_item
+from system.model.position import Position
 
 Message = dict[str, Any]
 
@@ -22,7 +23,7 @@ Message = dict[str, Any]
 class Command(NamedTuple):
     """One sequenced command: its kind (`orderType` of the row), and the order or the row itself."""
 
-    kind: str  # LIMIT, MARKET, CANCEL, STATE, MINUTE
+    kind: str  # LIMIT, MARKET, CANCEL, STATE, FUNDING, EXPIRE, MARGIN, INSURE; MINUTE, MARK, LIQUIDATE
     uuid: str
     accepted_ns: int
     order: Order | None  # of LIMIT and MARKET
@@ -87,6 +88,43 @@ def minute_command(symbol: str, minute: str, now_ns: int) -> Item:
     return {"orderType": "MINUTE", "symbol": symbol, "uuid": minute, "accepted_ns": now_ns}
 
 
+WITHOUT_ROW = ("MINUTE", "MARK", "LIQUIDATE")
+"""Kinds of commands that are no rows of Orders; applying one twice does nothing more."""
+
+
+def mark_command(symbol: str, now_ns: int, index_e6: int, *, valid: bool, standing: str) -> Item:
+    """Return the command that tells a market the index of a moment, or that there is none."""
+    return {
+        "orderType": "MARK",
+        "symbol": symbol,
+        "uuid": f"mark-{now_ns}",
+        "accepted_ns": now_ns,
+        "index_e6": index_e6,
+        "valid": valid,
+        "standing": standing,
+    }
+
+
+def liquidate_command(symbol: str, now_ns: int) -> Item:
+    """Return the command that makes a market look after positions that are due or wait."""
+    return {"orderType": "LIQUIDATE", "symbol": symbol, "uuid": f"scan-{now_ns}", "accepted_ns": now_ns}
+
+
+def scheduled_command(kind: str, symbol: str, label: str, now_ns: int, **terms: int) -> Item:
+    """Return the Orders row of a command that a schedule asks for once; its label is its identity."""
+    uuid = f"{kind.lower()}-{label}"
+    return {
+        "PK": "MARKET#" + symbol,
+        "SK": "TS#" + uuid,
+        "orderType": kind,
+        "symbol": symbol,
+        "uuid": uuid,
+        "status": "PENDING",
+        "accepted_ns": now_ns,
+        **terms,
+    }
+
+
 def market_channel(symbol: str) -> str:
     return "market." + symbol
 
@@ -137,6 +175,36 @@ def mark_price(symbol: str, now_ns: int, mark_e6: int, index_e6: int) -> Message
         "kind": "markPrice",
         "ts_ns": now_ns,
         "data": {"mark_e6": str(mark_e6), "index_e6": str(index_e6)},
+    }
+
+
+def funding_rate(seq: int, now_ns: int, row: Item) -> Message:
+    """A funding payment, for 1.0 base and as a share of the index; `row` is its synthetic trade."""
+    told = ("boundary_ns", "funding_per_unit_e6", "rate_e12", "index_e6", "mark_e6", "active_s", "model")
+    data = {name: str(row[name]) for name in told}
+    return {
+        "channel": "market." + row["symbol"],
+        "seq": seq,
+        "kind": "fundingRate",
+        "ts_ns": now_ns,
+        "data": {**data, "capped": row["capped"], "reason": row["reason"]},
+    }
+
+
+def liquidation_alert(position: Position, seq: int, now_ns: int, mark_e6: int, stage: str) -> Message:
+    """A trader's position is closed by force: about to be, deleveraged, or settled for ever."""
+    return {
+        "channel": "trader." + position.trader,
+        "seq": seq,
+        "kind": "liquidationAlert",
+        "ts_ns": now_ns,
+        "data": {
+            "symbol": position.symbol,
+            "stage": stage,
+            "size_e8": str(position.size_e8),
+            "margin": str(position.margin),
+            "mark_e6": str(mark_e6),
+        },
     }
 
 

@@ -29,7 +29,7 @@ class Position(msgspec.Struct, kw_only=True):
     trades: int = 0
     version: int = 0
     adjusted: int = 0  # funding, liquidation fees, settlement: what moved its money beside fills
-    funding_e6: int = 0  # the market's funding index that it has been settled at
+    plan: int = 0  # the last plan of the clearing house that has moved it
 
     @property
     def key(self) -> keys.Key:
@@ -52,8 +52,8 @@ class Position(msgspec.Struct, kw_only=True):
         }
         if self.adjusted:
             item["adjusted"] = self.adjusted
-        if self.funding_e6:
-            item["funding_e6"] = self.funding_e6
+        if self.plan:
+            item["plan"] = self.plan
         return item
 
 

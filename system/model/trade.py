@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-TradeType = Literal["TRADE"]
+TradeType = Literal["TRADE", "LIQUIDATION", "ADL"]
 
 # settlementStatus of a trade, in order; PENDING is written by the matcher, the rest by settlement
 PENDING = "PENDING"
@@ -50,9 +50,11 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
 
     It is rounded up once for each order (RISK-011), so each fill's step of it goes up or down.
     """
+    liquidation_fee: int = 0  # of a forced close, to the insurance fund
+    deficit: int = 0  # of a forced close: what its margin did not cover
 
     def to_item(self) -> dict[str, Any]:
-        item = {
+        item: dict[str, Any] = {
             "PK": "MARKET#" + self.symbol,
             "SK": "TS#" + self.uuid,
             "maker_key": "TRADER#" + self.maker,
@@ -78,4 +80,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         }
         if self.margin_floors:
             item["margin_floors"] = self.margin_floors
+        if self.trade_type != "TRADE":
+            item["liquidation_fee"] = self.liquidation_fee
+            item["deficit"] = self.deficit
         return item

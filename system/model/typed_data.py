@@ -78,12 +78,17 @@ _WITHDRAWAL_TYPEHASH = keccak(
     b"Withdrawal(address account,uint256 amount,bool asCxpt,uint64 nonce,uint40 deadline)"
 )
 
+_COLLATERAL_TYPEHASH = keccak(
+    b"Collateral(address account,string symbol,int256 amount,string purpose,uint64 nonce,uint40 deadline)"
+)
+
 # One 32-byte word per field; `x` is the zero padding to its left.
 _pack_domain = Struct(">32s32s32s24xQ12x20s").pack
 _pack_instrument = Struct(">32s31xB32s24xQ24xQ31x?24xQ").pack
 _pack_order = Struct(">32s12x20s28xI32s31xB31xB24xQ24xQ24xQ24xQ30xH").pack
 _pack_cancel = Struct(">32s12x20s24xQ24xQ24xQ").pack
 _pack_withdrawal = Struct(">32s12x20s32s31x?24xQ24xQ").pack
+_pack_collateral = Struct(">32s12x20s32s32s32s24xQ24xQ").pack
 
 
 @lru_cache(maxsize=RECOVER_MEMO)
@@ -212,6 +217,20 @@ def withdrawal_digest(
         )
     except struct.error as problem:
         raise ValueError(f"withdrawal: expected every field to fit its type, was: {problem}") from None
+    return _digest(domain_separator, packed)
+
+
+def collateral_digest(
+    domain_separator: bytes, account: str, symbol: str, amount: int, purpose: str, nonce: int, deadline: int
+) -> bytes:
+    """Return the digest of a movement of margin, or into an insurance fund. Only the ledger reads it.
+
+    Units: amount uUSDC, with a sign; deadline Unix seconds.
+    """
+    packed = _pack_collateral(
+        *(_COLLATERAL_TYPEHASH, address_bytes(account), keccak(symbol.encode())),
+        *(amount.to_bytes(32, signed=True), keccak(purpose.encode()), nonce, deadline),
+    )
     return _digest(domain_separator, packed)
 
 

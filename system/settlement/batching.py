@@ -50,7 +50,8 @@ def read_trades(event: dict[str, Any]) -> list[NewTrade]:
     for record in event["Records"]:
         if record["eventName"] == "INSERT":
             image = record["dynamodb"]["NewImage"]
-            if image["settlementStatus"]["S"] == trade.PENDING:
+            status = image.get("settlementStatus")  # a funding tick is no trade of anybody
+            if status is not None and status["S"] == trade.PENDING:
                 key = Key(image["PK"]["S"], image["SK"]["S"])
                 orders = (image["maker_order_id"]["S"], image["taker_order_id"]["S"])
                 found[NewTrade(key, int(image["trade_no"]["N"]), orders)] = None

@@ -22,6 +22,7 @@ from system.adapters.memory.store import MemoryStore
 from system.adapters.memory.tables import TableDef
 from system.adapters.memory.topic import MemoryTopic
 from system.api.cancel_orders import CancelOrders
+from system.api.collateral import Collateral
 from system.api.http import Router
 from system.api.markets import AdminMarkets, MarketCache, list_markets
 from system.api.query import Queries
@@ -53,7 +54,7 @@ SPOT = MarketSpec(
 TABLES = (
     TableDef("Orders", {"trader": ("trader_key", "SK")}, stream=True),
     TableDef("Trades", {"maker": ("maker_key", "SK"), "taker": ("taker_key", "SK")}, stream=True),
-    TableDef("Positions"),
+    TableDef("Positions", {"market": ("SK", "PK")}),
     TableDef("Markets", {"status": ("status", "PK")}),
     TableDef("Prices", ttl_attribute="ttl"),
     TableDef("StatsIntraday", ttl_attribute="ttl"),
@@ -123,6 +124,7 @@ class Floor:
                 "GET /positions": queries.positions,
                 "GET /markets": lambda _request: list_markets(store),
                 "GET /stats/{symbol}": queries.stats,
+                "POST /collateral": Collateral(store, clock, ids, config),
                 "POST /admin/markets": AdminMarkets(store, clock, ids),
             },
             clock.now_ns,
@@ -318,8 +320,8 @@ class Floor:
         reserved: defaultdict[tuple[str, str], int] = defaultdict(int)
         for row in self.store.scan(keys.BALANCES):
             asset = row["SK"].removeprefix("ASSET#")
-            for name in ("available", "reserved", "fees", "clearing"):
-                sums[asset] += row.get(name, 0)
+            for name in ("available", "reserved", "fees", "clearing", "insurance", "bad_debt"):
+                sums[asset] += row.get(name, 0) * (-1 if name == "bad_debt" else 1)
                 assert name == "clearing" or row.get(name, 0) >= 0, row
             reserved[row["PK"].removeprefix("TRADER#"), asset] += row.get("reserved", 0)
         sizes: defaultdict[str, int] = defaultdict(int)

@@ -22,7 +22,7 @@ LAMBDAS = TEMPLATE.with_name("lambdas.py")
 
 def test_every_handler_is_there() -> None:
     handlers = [function.handler for function in load_template().functions()]
-    assert len(dict.fromkeys(handlers)) == len(handlers) == 10
+    assert len(dict.fromkeys(handlers)) == len(handlers) == 14
 
     modules = {handler.rpartition(".")[0] for handler in handlers}
     assert modules == {"system.lambdas"}
@@ -144,6 +144,7 @@ def test_routes() -> None:
         "DELETE /orders/{id}",
         "DELETE /orders",
         "GET /orders",
+        "POST /collateral",
         "GET /positions",
         "GET /markets",
         "GET /stats/{symbol}",

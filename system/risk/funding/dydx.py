@@ -28,7 +28,7 @@ class Dydx(Preset):
 
     def owed(self, window: Window, good: Sample, boundary_ns: int) -> Owed:
         window = _with_minute(window)
-        minutes = max(window.weight, window.active_ns // MINUTE_NS)
+        minutes = max(1, window.weight, window.active_ns // MINUTE_NS)
         terms = self.terms
         rate_ppm, capped = bounded(
             div_trunc(window.total, minutes), rate_cap_ppm(terms.clamp_factor_ppm, terms.im_ppm, terms.mm_ppm)

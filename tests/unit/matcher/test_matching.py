@@ -155,7 +155,7 @@ def test_fok_does_not_count_what_a_reduce_only_maker_cannot_deliver() -> None:
     venue.send("cat", "SELL", 2, 102)
     venue.send("dan", "BUY", 1, 99)
     venue.engine.positions["ann"].size_e8 -= E8  # as a liquidation would, behind the book's back
-    venue.engine.positions["dan"] = venue.engine._position("dan")
+    venue.engine.positions["dan"] = venue.engine.position("dan")
     venue.engine.positions["dan"].size_e8 += E8
 
     order = venue.order("eve", "BUY", 5, 102, tif="FOK")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from system.matcher.matching import Engine
-from system.matcher.steps import Command, Fill, Step, StpMode
+from system.matcher.steps import Command, Fill, Forced, Moved, Step, StpMode
 from system.model.market import MarketKind, MarketSpec, MarketState
 from system.model.order import LIVE, Order, Side
 from system.risk.holds import hold_asset, hold_before_match, worst_price
@@ -62,6 +62,8 @@ class Venue:
         self.reserved: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.fees = 0
         self.clearing = 0
+        self.insurance = 0
+        self.bad_debt = 0
         self.seq = 0
         self.now_ns = 1
         self.orders: dict[str, Order] = {}
@@ -108,7 +110,7 @@ class Venue:
         for step in self.engine.run(command, self.now_ns, self.seq):
             self.book(step)
             steps.append(step)
-            if isinstance(step, Fill):
+            if isinstance(step, Fill | Forced):
                 self.audit_positions()
         self.audit()
         return steps
@@ -122,6 +124,12 @@ class Venue:
             sums["USDC"] += step.margin + step.fees + step.clearing
             self.fees += step.fees
             self.clearing += step.clearing
+        elif isinstance(step, Moved | Forced):
+            sums["USDC"] += step.margin + step.accounts.total
+            self.fees += step.accounts.fees
+            self.clearing += step.accounts.clearing
+            self.insurance += step.accounts.insurance
+            self.bad_debt += step.accounts.bad_debt
         assert not any(sums.values()), (step, dict(sums))
         self._post(step.postings)
 
@@ -146,7 +154,11 @@ class Venue:
             assert -sum(at.cost for at in positions) == self.clearing
         if self.spec.kind is not MarketKind.SPOT:
             assert sum(max(at.size_e8, 0) for at in positions) == self.engine.open_interest_e8
-            assert sum(at.realised for at in positions) == sum(at.cost for at in positions)
+        assert (self.insurance, self.bad_debt) == (
+            self.engine.house.fund.balance,
+            self.engine.house.fund.bad_debt,
+        )
+        assert self.insurance >= 0 <= self.bad_debt
 
     def audit(self) -> None:
         """See I3 over all accounts, and I5: each hold is what its order may still have to pay."""
@@ -157,7 +169,7 @@ class Venue:
             accounts = [key for key in sorted({*self.available, *self.reserved}) if key[1] == asset]
             total = sum(self.available[key] - self.funds + self.reserved[key] for key in accounts)
             if asset == "USDC":
-                total += margin + self.fees + self.clearing
+                total += margin + self.fees + self.clearing + self.insurance - self.bad_debt
             assert total == 0, (asset, total)
         owed: defaultdict[tuple[str, str], int] = defaultdict(int)
         for order in self.orders.values():

@@ -73,6 +73,35 @@ def misplaced_object(exchange: Exchange) -> None:
     exchange.lake.objects[key.replace("2025/05/03", "2025/05/04")] = body
 
 
+def funding(**wrong: int) -> Break:
+    """Return a sabotage: a tick of funding in which something is wrong."""
+    row = {
+        "tradeType": "FUNDING",
+        "symbol": "BTC-PERP",
+        "boundary_ns": 3_600 * 10**9,
+        "PK": PERP,
+        "SK": "TS#f",
+    }
+    sums = dict.fromkeys(("dust", "unpaid", "from_insurance", "haircut"), 0) | {"positions": 2}
+    return lambda exchange: exchange.tables[keys.TRADES].update(
+        {(PERP, "TS#f"): row | sums | {"paid": 5, "received": 5} | wrong}
+    )
+
+
+def funding_twice(exchange: Exchange) -> None:
+    funding()(exchange)
+    exchange.tables[keys.TRADES][PERP, "TS#g"] = exchange.tables[keys.TRADES][PERP, "TS#f"] | {"SK": "TS#g"}
+
+
+def written(lock: int) -> Break:
+    """Return a sabotage: a call for 0.0001 BTC, written with this lock."""
+    call = "MARKET#BTC-27JUN25-60000-C"
+    row = {"trader": TRADERS["ann"], "symbol": call[7:], "size_e8": -10_000, "cost": 0, "margin": lock}
+    return lambda exchange: exchange.tables[keys.POSITIONS].update(
+        {(ANN, call): {"PK": ANN, "SK": call} | row}
+    )
+
+
 # before the end: a sabotage of tables
 NOW: list[tuple[str, Break]] = [
     ("I1_sizes_cancel_out", change(keys.POSITIONS, ANN, PERP, size_e8=1)),
@@ -95,6 +124,14 @@ NOW: list[tuple[str, Break]] = [
     ("I6_nothing_negative", order(0, leaves_e8=-1)),
     ("I6_nothing_negative", order(0, hold=-1)),
     ("I6_nothing_negative", order(0, cum_qty_e8=300_001)),
+    ("I6_nothing_negative", change(keys.BALANCES, PERP, "ASSET#USDC", insurance=-1)),
+    ("I3_vault_equals_accounts", change(keys.BALANCES, PERP, "ASSET#USDC", bad_debt=1)),
+    ("I7_funding_is_zero_sum", funding(dust=2)),
+    ("I7_funding_is_zero_sum", funding(received=6)),
+    ("I7_funding_is_zero_sum", funding(paid=9)),
+    ("I7_funding_is_zero_sum", funding_twice),
+    ("I8_writers_lock_the_payoff", written(5_999_999)),
+    ("I8_writers_lock_the_payoff", written(6_000_001)),
     ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", volume=1)),
     ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", close_e6=1)),
     ("stats_against_trades", change(keys.STATS_INTRADAY, PERP, "2025-05-03T23:30", h_7=1)),
@@ -179,7 +216,17 @@ def test_a_healthy_exchange_holds_at_the_end() -> None:
 
     assert {name: f"{v.first} {v.error}" for name, v in verdicts.items() if v.outcome != "held"} == {}
     assert set(verdicts) == set(INVARIANTS)
-    assert all(verdict.looked_at > 0 for verdict in verdicts.values())
+    idle = {name for name, verdict in verdicts.items() if not verdict.looked_at}
+    assert idle == {"I7_funding_is_zero_sum", "I8_writers_lock_the_payoff"}  # neither funding nor options
+
+
+@rule("CONS-007", "CONS-008")
+def test_funding_and_a_written_option_hold() -> None:
+    exchange = small_exchange()
+    funding()(exchange)
+    written(6_000_000)(exchange)
+    verdicts = judge(exchange, ["I7_funding_is_zero_sum", "I8_writers_lock_the_payoff"])
+    assert [(verdict.outcome, verdict.looked_at) for verdict in verdicts.values()] == [("held", 1)] * 2
 
 
 @rule("CONS-001", "CONS-002", "CONS-003", "CONS-004", "CONS-005", "CONS-006", "CONS-010", "CONS-012")

@@ -1,0 +1,64 @@
+"""Money that a trader moves into and out of a market himself. MATC-070 to MATC-072."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from system.matcher.steps import Accounts, Insure, Moved, MoveMargin, Posting, Refused, Step
+from system.model.errors import Rejected, RejectReason
+from system.risk.holds import USDC
+from system.risk.insurance import receive
+from system.risk.margin import remove_margin
+
+if TYPE_CHECKING:
+    from system.matcher.matching import Engine
+
+
+def move_margin(engine: Engine, move: MoveMargin) -> Iterator[Step]:
+    """Add what the door has reserved, or take out what equity has above the initial margin."""
+    position = engine.position(move.trader)
+    reason = _refusal(engine, move)
+    if reason is not None:
+        yield from _give_back(move.trader, move.amount)
+        yield Refused(reason)
+        return
+    position.margin += move.amount
+    engine.touch(move.trader)
+    added = move.amount > 0
+    posting = Posting(move.trader, USDC, 0 if added else -move.amount, -move.amount if added else 0)
+    yield Moved(position, (posting,), move.amount, Accounts())
+
+
+def _refusal(engine: Engine, move: MoveMargin) -> RejectReason | None:
+    position = engine.position(move.trader)
+    if not engine.spec.margined or not engine.state.moves_margin:
+        return RejectReason.EXCHANGE_CLOSED
+    if not position.size_e8:
+        return RejectReason.NO_POSITION
+    if move.amount > 0:
+        return None
+    if not engine.house.mark_e6 or not engine.house.state.valid:
+        return RejectReason.NO_REFERENCE_PRICE
+    left = remove_margin(
+        position.size_e8,
+        position.cost,
+        position.margin,
+        -move.amount,
+        engine.house.mark_e6,
+        engine.spec.im_ppm,
+    )
+    return left.reason if isinstance(left, Rejected) else None
+
+
+def insure(engine: Engine, paid: Insure) -> Iterator[Step]:
+    """Pay into the fund; it repays bad debt first (INSU-001)."""
+    position = engine.position(paid.trader)
+    position.adjusted -= paid.amount
+    accounts = engine.house.book_fund(receive(engine.house.fund, paid.amount))
+    yield Moved(position, (Posting(paid.trader, USDC, 0, -paid.amount),), 0, accounts)
+
+
+def _give_back(trader: str, amount: int) -> Iterator[Step]:
+    if amount > 0:
+        yield Moved(None, (Posting(trader, USDC, amount, -amount),), 0, Accounts())
