@@ -130,7 +130,7 @@ def test_a_market_without_an_index_stands_still_and_comes_back():
     assert (row["status"], row["mark_e6"]) == ("POST_ONLY", 60_000 * E6)
 
 
-@rule("CLRH-010", "MATC-072")
+@rule("CLRH-010", "MATC-072", "LIQJ-001")
 def test_a_liquidation_goes_through_book_fund_and_deleveraging():
     floor = floor_of()
     assert collateral(floor, "ins", 100 * E6, purpose="insurance")[0] == 202

@@ -11,7 +11,7 @@ from sim.invariants.registry import Found, Invariant, invariant
 from sim.invariants.state import State
 from system.model import keys
 from tests.rules import rule
-from tests.unit.sim.fixtures.exchange import ACCOUNTS, TRADERS, Exchange
+from tests.unit.sim.fixtures.exchange import ACCOUNTS, CALL, TRADERS, Exchange
 from tests.unit.sim.fixtures.small import small_exchange
 
 ANN, BOB = keys.trader_pk(TRADERS["ann"]), keys.trader_pk(TRADERS["bob"])
@@ -97,9 +97,12 @@ def written(lock: int) -> Break:
     """Return a sabotage: a call for 0.0001 BTC, written with this lock."""
     call = "MARKET#BTC-27JUN25-60000-C"
     row = {"trader": TRADERS["ann"], "symbol": call[7:], "size_e8": -10_000, "cost": 0, "margin": lock}
-    return lambda exchange: exchange.tables[keys.POSITIONS].update(
-        {(ANN, call): {"PK": ANN, "SK": call} | row}
-    )
+
+    def sabotage(exchange: Exchange) -> None:
+        exchange.specs = {**exchange.specs, CALL.symbol: CALL}
+        exchange.tables[keys.POSITIONS][ANN, call] = {"PK": ANN, "SK": call} | row
+
+    return sabotage
 
 
 # before the end: a sabotage of tables
