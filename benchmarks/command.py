@@ -15,6 +15,7 @@ from benchmarks import baseline
 from benchmarks.measure import MeasurementFailed, load
 from benchmarks.plan import FULL, PARTS, QUICK, Job, Result, carry_out, jobs, ratios_of
 from benchmarks.show import show, show_changes
+from sim import compiled
 
 WORSE, FAILED = 4, 70
 
@@ -104,6 +105,7 @@ def _measure(todo: list[Job]) -> dict[str, Result]:
 def _say_how_busy(before: tuple[float, ...], after: tuple[float, ...], took_s: float) -> None:
     cores = os.cpu_count() or 1
     words = f"{took_s:.0f} s on Python {platform.python_version()} with {cores} cores; "
+    words += f"compiled copies: {compiled.state()}; "
     words += f"load (1, 5, 15 min) before {before}, after {after}."
     if max(before[0], after[0]) > cores / 2 + 1:
         words += " Others were at work: CPU time suffers less than wall time, but it suffers."

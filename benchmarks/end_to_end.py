@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import sim.run
-from benchmarks.measure import resident_bytes
+from benchmarks.measure import cpu_seconds, resident_bytes
 from benchmarks.steps import Sampler
 from sim.report.record import RunRecord
 from sim.scenario.schema import Scenario
@@ -39,20 +39,20 @@ class Stopwatch(sim.run.Timings):
     def __init__(self) -> None:
         super().__init__()
         self.laps: list[Lap] = []
-        self._cpu_since = time.process_time()
+        self._cpu_since = cpu_seconds()
         self._wall_since = time.perf_counter()
         Stopwatch.last = self
 
     def end(self, phase: str) -> None:
         super().end(phase)
-        cpu, wall = time.process_time(), time.perf_counter()
+        cpu, wall = cpu_seconds(), time.perf_counter()
         self.laps.append(Lap(phase, cpu - self._cpu_since, wall - self._wall_since, resident_bytes()))
         if self.sampler is not None:
             if phase == "build":
                 self.sampler.start()
             elif phase == "drain":
                 self.sampler.stop()
-        self._cpu_since, self._wall_since = time.process_time(), time.perf_counter()
+        self._cpu_since, self._wall_since = cpu_seconds(), time.perf_counter()
 
     def until_drained(self) -> list[Lap]:
         """Return the laps from the first event to the last."""

@@ -1,8 +1,9 @@
 """What something costs: CPU and wall time, best of several fresh processes.
 
 Each measurement is a process of its own, so that none pays for another's garbage, imports or heap.
-CPU time is what counts: other processes on the machine hardly change it, though they share its
-caches. The collector is treated as `sim/run.py` does it: what exists is frozen, cycles wait.
+CPU time is what is compared: other processes on the machine hardly change it, though they share its
+caches. It is that of all threads and children, as a run hashes on one and judges in others. The
+collector is treated as `sim/run.py` does it: what exists is frozen, cycles wait.
 """
 
 from __future__ import annotations
@@ -48,6 +49,12 @@ def no_collector() -> Iterator[None]:
     finally:
         gc.enable()
         gc.unfreeze()
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time so far of this process, all its threads, and its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def timed(call: Callable[[], T]) -> tuple[T, Cost]:

@@ -53,8 +53,8 @@ def _table(title: str, first: str, *columns: str) -> Table:
 
 def _orders(results: dict[str, Result], out: Console) -> None:
     unit = results["yardstick"]["cpu_us_each"]
-    columns = ("orders/s", "wall", "requests/s", "fills/s", "us/order", "yardsticks", "KB/order")
-    table = _table("Orders per second of CPU time, and of wall time", "", *columns)
+    columns = ("orders/s", "per CPU s", "requests/s", "fills/s", "CPU us/order", "yardsticks", "KB/order")
+    table = _table("Orders per second, and per second of CPU time of all threads", "", *columns)
     for name, title in TITLES.items():
         one = results.get(name)
         if one is None:
@@ -62,10 +62,10 @@ def _orders(results: dict[str, Result], out: Console) -> None:
         requests = one.get("requests", one["orders"] + one["cancels"])
         table.add_row(
             title,
-            f"[bold]{one['each_per_s']:,.0f}[/]",
-            f"{one['orders'] / one['wall_s']:,.0f}",
-            f"{requests / one['cpu_s']:,.0f}",
-            f"{one['fills'] / one['cpu_s']:,.0f}",
+            f"[bold]{one['orders'] / one['wall_s']:,.0f}[/]",
+            f"{one['each_per_s']:,.0f}",
+            f"{requests / one['wall_s']:,.0f}",
+            f"{one['fills'] / one['wall_s']:,.0f}",
             f"{one['cpu_us_each']:,.1f}",
             f"{one['cpu_us_each'] / unit:,.1f}",
             f"{one['memory_bytes'] / one['orders'] / 1e3:,.1f}" if "memory_bytes" in one else "",
@@ -163,15 +163,15 @@ def _steps(results: dict[str, Result], out: Console) -> None:
 def _peers(results: dict[str, Result], out: Console) -> None:
     measured = [name for name in MODULES if f"peers.{name}" in results]
     table = _table(
-        "Other simulators, the same traders", "", "orders", "orders/s", "wall", "fills", "us/order"
+        "Other simulators, the same traders", "", "orders", "orders/s", "per CPU s", "fills", "CPU us/order"
     )
     for name in measured:
         one = results[f"peers.{name}"]
         table.add_row(
             f"{name} {installed(name)}",
             f"{one['orders']:,}",
-            f"[bold]{one['each_per_s']:,.0f}[/]",
-            f"{one['orders'] / one['wall_s']:,.0f}",
+            f"[bold]{one['orders'] / one['wall_s']:,.0f}[/]",
+            f"{one['each_per_s']:,.0f}",
             f"{one['fills']:,}",
             f"{one['cpu_us_each']:,.1f}",
         )

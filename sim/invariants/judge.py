@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from sim.invariants.aside import Aside
 from sim.invariants.registry import INVARIANTS, Invariant
 from sim.invariants.state import ChainView, State
 from sim.invariants.verdict import Outcome, Verdict, Violation, worse
@@ -48,11 +49,33 @@ class Judge:
     def __init__(self, names: Iterable[str] | None = None) -> None:
         self.rules = chosen(names)
         self.verdicts: dict[str, Verdict] = {}
+        self._aside: Aside | None = None  # the look before this one, if it may still be under way
 
     def look(self, state: State) -> bool:
         """Judge one instant; tell whether everything held."""
+        self.catch_up()
+        return self._add(self._judge(state))
+
+    def look_aside(self, state: State) -> None:
+        """Judge one instant in a child process; `verdicts` have it after the next look or `catch_up`.
+
+        The state must be one that a fork sees whole: in this process's memory, no connection.
+        """
+        self.catch_up()
+        self._aside = Aside(lambda: self._judge(state))
+
+    def _judge(self, state: State) -> dict[str, Verdict]:
+        return judge(state, [rule.name for rule in self.rules])
+
+    def catch_up(self) -> None:
+        """Wait for a look aside that is still under way. Raises RuntimeError: it failed."""
+        aside, self._aside = self._aside, None
+        if aside is not None:
+            self._add(aside.result())
+
+    def _add(self, verdicts: Mapping[str, Verdict]) -> bool:
         held = True
-        for name, verdict in judge(state, [rule.name for rule in self.rules]).items():
+        for name, verdict in verdicts.items():
             earlier = self.verdicts.get(name)
             self.verdicts[name] = verdict if earlier is None else earlier.then(verdict)
             held = held and verdict.outcome == "held"

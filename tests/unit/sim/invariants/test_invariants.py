@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from sim.invariants import INVARIANTS, Judge, Verdict, Violation, chosen, judge, overall
+from sim.invariants.aside import Aside
 from sim.invariants.registry import Found, Invariant, invariant
 from sim.invariants.state import State
 from system.model import keys
@@ -320,17 +323,20 @@ def test_what_was_found_before_a_check_failed_stays_found() -> None:
 
 
 @rule("CONS-022")
-def test_a_run_of_looks_keeps_first_worst_and_last() -> None:
+@pytest.mark.parametrize("aside", [False, True], ids=["here", "aside"])
+def test_a_run_of_looks_keeps_first_worst_and_last(aside: bool) -> None:
     exchange = small_exchange()
     watch = Judge(["I3_vault_equals_accounts"])
     balance = exchange.row(keys.BALANCES, ANN, "ASSET#USDC")
 
-    assert watch.look(exchange)
+    look = watch.look_aside if aside else watch.look
+
+    look(exchange)
     for lost in (5, 100, 7):
         exchange.wait(1_000)
         balance["available"] -= lost
-        assert not watch.look(exchange)
-        balance["available"] += lost
+        assert look(exchange) is (None if aside else False)
+        balance["available"] += lost  # a look aside is of the moment at which it was asked for
     assert watch.look(exchange)
 
     verdict = watch.verdicts["I3_vault_equals_accounts"]
@@ -341,6 +347,14 @@ def test_a_run_of_looks_keeps_first_worst_and_last() -> None:
     assert verdict.last is not None
     assert verdict.first.at_ns == exchange.now_ns - 2_000
     assert verdict.last.at_ns == exchange.now_ns
+
+
+def test_a_look_aside_that_fails_is_no_verdict() -> None:
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"):
+        Aside(lambda: 1 // 0).result()
+    with pytest.raises(RuntimeError, match="a child that ended with -9"):
+        Aside(lambda: os.kill(os.getpid(), signal.SIGKILL)).result()
+    assert Aside(lambda: "x" * 1_000_000).result() == "x" * 1_000_000  # more than a pipe holds
 
 
 @rule("CONS-020")
