@@ -13,7 +13,7 @@ from benchmarks.baseline import Ratios
 from benchmarks.measure import best_of, in_a_process
 from benchmarks.peers import MODULES, installed
 
-PARTS = ("end_to_end", "matcher", "settlement", "moto", "steps", "peers")
+PARTS = ("end_to_end", "matcher", "bridge", "settlement", "moto", "steps", "peers")
 SLOW_PEERS = {"PAMS": 10}
 """Peers that get a part of the orders, and the divisor: the larger the book, the dearer their next order."""
 
@@ -55,6 +55,8 @@ def jobs(size: Size, parts: tuple[str, ...]) -> Iterator[Job]:
             yield Job("matcher", "matcher", {"operations": size.operations})
         if "settlement" in parts:
             yield Job("settlement", "settlement", {"fills": size.settlement_fills})
+        if "bridge" in parts:
+            yield from _bridge(orders)
         if "peers" in parts:
             for name in MODULES:
                 if installed(name):
@@ -69,6 +71,12 @@ def jobs(size: Size, parts: tuple[str, ...]) -> Iterator[Job]:
     if "steps" in parts:
         yield Job("steps.unsigned", "steps", {"orders": orders, "signatures": "off"})
         yield Job("steps.signed", "steps", {"orders": orders, "signatures": "real"})
+
+
+def _bridge(orders: int) -> Iterator[Job]:
+    for mode in ("atomic", "ports"):
+        yield Job(f"bridge.{mode}", "bridge", {"orders": orders // 5, "mode": mode})
+        yield Job(f"bridge.bare_{mode}", "bridge_bare", {"invocations": orders, "mode": mode})
 
 
 def carry_out(

@@ -24,6 +24,7 @@ def show(results: dict[str, Result], out: Console, *, peers: bool) -> None:
     _orders(results, out)
     _matcher(results, out)
     _settlement(results, out)
+    _bridge(results, out)
     _moto(results, out)
     _steps(results, out)
     if peers:
@@ -111,6 +112,33 @@ def _settlement(results: dict[str, Result], out: Console) -> None:
         f"{one['gas_per_fill']:,} gas each; bare transfers {one['transfers_per_s']:,.0f}/s: "
         f"a fill costs {one['transfers_each']:.2f} of one\n"
     )
+
+
+def _bridge(results: dict[str, Result], out: Console) -> None:
+    """Print invocations a second, with handlers that overlap and without."""
+    titles = {
+        "bridge.atomic": "whole exchange, atomic",
+        "bridge.ports": "whole exchange, interleaved, with faults",
+        "bridge.bare_atomic": "one small handler, atomic",
+        "bridge.bare_ports": "one small handler, interleaved, with faults",
+    }
+    if not titles.keys() & results.keys():
+        return
+    columns = ("invocations/s", "wall", "us/invocation", "faults", "events")
+    table = _table("Invocations per second, history on", "", *columns)
+    for name, title in titles.items():
+        one = results.get(name)
+        if one is not None:
+            table.add_row(
+                title,
+                f"[bold]{one['each_per_s']:,.0f}[/]",
+                f"{one['operations'] / one['wall_s']:,.0f}",
+                f"{one['cpu_us_each']:,.1f}",
+                f"{one['struck']:,}",
+                f"{one['events']:,}",
+            )
+    out.print(table)
+    out.print()
 
 
 def _moto(results: dict[str, Result], out: Console) -> None:

@@ -54,6 +54,20 @@ def settlement(fills: int) -> dict[str, Any]:
     return measure(fills)
 
 
+def bridge(orders: int, mode: str) -> dict[str, Any]:
+    """The whole exchange, by its invocations."""
+    from benchmarks.bridge import whole
+
+    return whole(orders, mode)
+
+
+def bridge_bare(invocations: int, mode: str) -> dict[str, Any]:
+    """One small handler, invoked again and again."""
+    from benchmarks.bridge import bare
+
+    return bare(invocations, mode)
+
+
 def moto(orders: int) -> dict[str, Any]:
     """The whole exchange on moto."""
     from benchmarks.end_to_end import by_quarter
@@ -84,10 +98,8 @@ def _settings(**values: str) -> tuple[str, ...]:
     return tuple(f"{where[name]}={value}" for name, value in values.items() if value)
 
 
-TASKS = {
-    task.__name__: task
-    for task in (yardstick, end_to_end, steps, matcher, settlement, moto, memory_short, peer)
-}
+_ALL = (yardstick, end_to_end, steps, matcher, bridge, bridge_bare, settlement, moto, memory_short, peer)
+TASKS = {task.__name__: task for task in _ALL}
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ WORLDLY_ALLOWED = {
     "system/adapters/evm": ("*", "a real chain is waited for"),
     "sim/cli": ("time.monotonic datetime.datetime.now", "progress on the terminal, a folder's name"),
     "sim/run": ("time.perf_counter datetime.datetime.now", "timings and the name of a run's folder"),
+    "sim/shrink": ("time.monotonic", "how long a search may take"),
     "sim/sweep": ("time.perf_counter time.monotonic", "progress on the terminal"),
     "sim/world/anvil": ("time.sleep time.monotonic time.perf_counter", "waits until the process listens"),
     "sim/world/testnet": ("*", "the testnet runs in real time"),

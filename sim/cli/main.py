@@ -72,6 +72,25 @@ def replay(run: _RunFolder, as_json: _Json = False, quiet: _Quiet = False) -> No
 
 
 @app.command()
+def shrink(
+    run: _RunFolder,
+    broken: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Which of its failures; the first when left out.")
+    ] = None,
+    within: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How long it may search.")] = 120,
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to; default RUN/shrunk.")
+    ] = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Make a failing run small: a scenario of few commands, and a test of it."""
+    with failures(f"dexsim shrink {run}"):
+        from sim.cli.shrink import shrink_command
+
+        shrink_command(run, broken=broken, within_s=within, to=to, quiet=quiet)
+
+
+@app.command()
 def compare(
     left: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     right: Annotated[Path, typer.Argument(metavar="RUN", help="Another run's folder.")],

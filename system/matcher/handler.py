@@ -114,6 +114,12 @@ class Matcher:
         batch = _Batch(self, seat, now_ns)
         try:
             batch.serve(commands)
+        except ConditionFailed:
+            if batch.news:
+                self._publish(symbol, batch.news)
+            else:  # another has told later news since: what was kept would come after it
+                self.unsent.pop(symbol, None)
+            raise
         except PortError:
             self._publish(symbol, batch.news)  # what was committed before is news all the same
             raise

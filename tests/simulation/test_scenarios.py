@@ -11,17 +11,18 @@ from sim.scenario.schema import Scenario, json_schema
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.glob("**/*.yaml"))
 SHORT = {"throughput": "3 s", "reorg-storm": "250 s"}
+LONG_WINDOWS = ("matcher-crash", "infra-")
+"""Scenarios whose faults need all of their time."""
 
-CUT_SHORT = [path for path in FILES if path.stem != "operator-gone"]
-"""The other one lasts a day or is nothing; test_operator_gone.py plays it."""
+CUT_SHORT = [path for path in FILES if path.stem != "operator-gone" and not path.stem.startswith("infra-")]
+"""operator-gone lasts a day or is nothing, test_operator_gone.py plays it; `infra-*` are played below."""
 
 
 def short(path: Path) -> Scenario:
     """Load a file for a fraction of its time, and without limits that count on all of it."""
     duration = SHORT.get(path.stem, "30 s")
-    return Scenario.load(
-        path, [f"duration={duration}", "backend=memory", "chain=model", "expect.thresholds=[]"]
-    )
+    cut = [] if path.stem.startswith(LONG_WINDOWS) else [f"duration={duration}"]
+    return Scenario.load(path, [*cut, "backend=memory", "chain=model", "expect.thresholds=[]"])
 
 
 def test_there_are_scenarios() -> None:
@@ -59,3 +60,11 @@ def test_a_scenario_holds_as_it_is(path: Path) -> None:
 
 def test_the_schema_for_editors_is_that_of_the_code() -> None:
     assert (SCENARIOS / "schema.json").read_text() == json_schema()
+
+
+@pytest.mark.parametrize("name", [path.stem for path in FILES if path.stem.startswith("infra-")])
+def test_every_fault_of_an_infrastructure_scenario_strikes(name: str) -> None:
+    record = run(short(SCENARIOS / f"{name}.yaml")).record
+
+    assert record.failures == []
+    assert not [fault for fault, times in record.faults.items() if not times]

@@ -92,6 +92,26 @@ def test_news_waits_for_the_topic(floor):
     floor.audit()
 
 
+@rule("COMM-006")
+def test_kept_news_is_dropped_where_another_instance_has_told_later_news(floor):
+    twin = floor.new_matcher()
+    floor.matcher.topic = FailingTopic(floor.topic, away=1)
+    floor.order("ann", "SELL", 2, 60_000)
+    floor.carry()
+    assert floor.serve() == {"received": 1, "failed": 1}  # committed, and not told
+
+    floor.order("bob", "BUY", 1, 60_000)
+    floor.carry()
+    assert floor.serve(twin) == {"received": 2, "failed": 0}
+    floor.order("bob", "BUY", 1, 60_000)
+    floor.carry()
+    assert floor.serve() == {"received": 1, "failed": 0}
+
+    channel = [message["seq"] for message in floor.news() if message["channel"] == "market.BTC-PERP"]
+    assert channel == [2, 3, 4, 5], "a reader sees that 1 is missing, and nothing comes late"
+    floor.audit()
+
+
 def test_long_news_is_sent_in_parts(floor):
     floor.fund("dan", amount=10**15)
     for place in range(150):

@@ -136,9 +136,12 @@ from exchange import FUNDS, TinyExchange
 from sim.agents import KINDS
 for kind in KINDS:
     word = kind.__module__.rpartition(".")[2]
-    rate = {} if word == "market_maker" else {"rate": "5 /s"}
+    rate = {"rate": "5 /s"} if "rate" in kind.model_fields else {}
+    if word == "recorded":
+        cancel = {"at": "3 s", "method": "DELETE", "path": "/orders/BTC-PERP:1", "body": "{}"}
+        rate["commands"] = [cancel, cancel | {"at": "5 s"}]
     exchange = TinyExchange()
-    desk = exchange.desk("ann", FUNDS)
+    desk = exchange.desk("ann-0", FUNDS)
     exchange.env.process(kind.model_validate({"kind": word, "funds": "1 USDC", **rate}).live(desk))
     exchange.env.run(until=60 * 10**9)
     print(len(exchange.sent), sha256(repr(exchange.sent).encode()).hexdigest())
