@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from sim.world.anvil import Anvil
@@ -30,9 +31,12 @@ def main(arguments: list[str]) -> int:
 
 
 def ape(arguments: list[str], host: str) -> int:
-    """Return how it ended."""
+    """Return how it ended. Tests have a keystore of their own, which is gone with them."""
     environment = os.environ | {"DEXSIM_APE_HOST": host}
-    return subprocess.run([APE, *arguments], cwd=FOLDER, env=environment, check=False).returncode
+    with tempfile.TemporaryDirectory() as keystore:
+        if arguments[0] == "test":
+            environment["APE_DATA_FOLDER"] = keystore
+        return subprocess.run([APE, *arguments], cwd=FOLDER, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

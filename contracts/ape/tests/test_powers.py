@@ -2,7 +2,7 @@
 
 import ape
 import pytest
-from ape import chain, config, project
+from ape import chain, project
 from ape_accounts import import_account_from_private_key
 from ape_scripts import deploy, upgrade
 from words import BUY, SELL, USDC, Order, fill
@@ -89,11 +89,9 @@ def test_only_roles_may(exchange, alice):
 
 def test_an_account_of_the_keystore_deploys(owner, operator, treasury):
     """As `ape accounts import` and `ape run deploy --account` do: an encrypted key, and its passphrase."""
-    with config.isolate_data_folder():
-        key = "0x" + "42" * 32
-        account = import_account_from_private_key("deployer", "long and secret", key)
-        account.set_autosign(True, passphrase="long and secret")
-        owner.transfer(account, "100 ether")
-        exchange = deploy.deploy_all(account, operator, treasury)
-        assert exchange.vault.hasRole(bytes(32), account)
-        assert exchange.vault.settlement() == exchange.settlement.address
+    account = import_account_from_private_key("deployer", "long and secret", "0x" + "42" * 32)
+    account.set_autosign(True, passphrase="long and secret")
+    owner.transfer(account, "100 ether")
+    exchange = deploy.deploy_all(account, operator, treasury)
+    assert exchange.vault.hasRole(bytes(32), account)
+    assert exchange.vault.settlement() == exchange.settlement.address
