@@ -117,6 +117,11 @@ test-deep: setup check compiled test-contracts ## everything that takes minutes:
 bench: setup compiled ## benchmarks against the committed baselines (BENCH=--quick for fewer orders)
 	@$(BIN)/python benchmarks/run.py --check $(BENCH)
 
+.PHONY: soak
+soak: setup ## 1,000,000 random commands on 32 markets of all kinds, identities checked after each (SOAK=--seed 2)
+	@$(SAY) 'Soaking'
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
+
 .PHONY: golden
 golden: setup ## rewrite the golden files; read the diff before you commit it
 	@$(BIN)/python -m pytest tests/golden --golden-write -q

@@ -35,6 +35,7 @@ from sim.world.build import Snapshot, World
 from sim.world.business import business_digest
 from system.model import keys
 from system.model.funding import FUNDING
+from system.model.trade import LEDGER
 
 Progress = Callable[[int, dict[str, int]], None]
 """Called now and then: virtual ns since the start, and counts so far."""
@@ -271,6 +272,7 @@ def _counts(world: World) -> dict[str, int]:
         "cancels": sum(1 for row in commands if row["orderType"] == "CANCEL"),
         "fills": len(trades),
         "trades_settled": sum(1 for row in trades if row.get("settlementStatus") == "CONFIRMED"),
+        "trades_in_ledger": sum(1 for row in trades if row["settlementStatus"] == LEDGER),
         "trades_unsettled": world.unsettled(),
         "settlement_skipped": sum(1 for row in trades if row.get("settlementStatus") == "SKIPPED"),
         "batches": sum(1 for row in world.backend.scan(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")),

@@ -30,6 +30,8 @@ class NoiseTaker(Agent):
     """Standard deviation of the logarithm of the worth."""
     market_share: Share = 500_000
     """Share of market orders; the rest are IOC limits."""
+    buys: Share = 500_000
+    """Share of its orders that buy, while its inventory is within bounds: a crowd that leans one way."""
     reach: Share = 15_000
     """How far beyond the fair price it goes."""
     inventory: PositiveUsdc = 20_000_000_000
@@ -68,7 +70,7 @@ class NoiseTaker(Agent):
     def _side(self, heads: float, worth: int) -> Side:
         if abs(worth) >= self.inventory:
             return SELL if worth > 0 else BUY
-        return BUY if heads < 0.5 else SELL
+        return BUY if heads * PPM < self.buys else SELL
 
     def _worst(self, view: MarketView, side: Side, reference_e6: int) -> int:
         """Return the worst price it signs, inside the exchange's band."""

@@ -111,8 +111,11 @@ def liquidate_command(symbol: str, now_ns: int) -> Item:
 
 
 def scheduled_command(kind: str, symbol: str, label: str, now_ns: int, **terms: int) -> Item:
-    """Return the Orders row of a command that a schedule asks for once; its label is its identity."""
-    uuid = f"{kind.lower()}-{label}"
+    """Return the Orders row of a command that a schedule asks for once; its label is its identity.
+
+    The market is part of its uuid, as the queue drops a second message of one uuid, whatever its group.
+    """
+    uuid = f"{kind.lower()}-{symbol}-{label}"
     return {
         "PK": "MARKET#" + symbol,
         "SK": "TS#" + uuid,
