@@ -18,6 +18,9 @@ from system.model import keys
 
 Event = dict[str, Any]
 
+MARKERS = ("DEPOSIT#", "WITHDRAWAL#")
+"""Rows whose key is a block hash."""
+
 
 class Parting(NamedTuple):
     """Where two histories part: the number of the event in each, and the events (None: it had ended)."""
@@ -109,10 +112,10 @@ def _business(write: list[Any]) -> list[Any]:
     if write[1] == keys.SETTLEMENTS:
         # a deposit's marker is named by its block and log: one of many names for one deposit
         for place, part in enumerate(plain):
-            if isinstance(part, dict) and str(part.get("PK", "")).startswith("DEPOSIT#"):
-                plain[place] = part | {"PK": "DEPOSIT#"}
-            elif isinstance(part, str) and part.startswith("DEPOSIT#"):
-                plain[place] = "DEPOSIT#"
+            if isinstance(part, dict) and str(part.get("PK", "")).startswith(MARKERS):
+                plain[place] = part | {"PK": part["PK"].partition("#")[0]}
+            elif isinstance(part, str) and part.startswith(MARKERS):
+                plain[place] = part.partition("#")[0]
     return plain
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.invariants.ledger import balances, limit_orders, market_accounts, named, open_positions
+from sim.invariants.ledger import Balance, balances, limit_orders, market_accounts, named, open_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -18,7 +18,7 @@ def check(state: State) -> Found:
     looked_at = 0
     for balance in balances(state):
         where = f"trader {balance.trader}: {balance.asset}"
-        for name, amount in (("available", balance.available), ("reserved", balance.reserved)):
+        for name, amount in _amounts(balance):
             looked_at += 1
             if amount < 0:
                 yield Violation(f"{where} {name}", "0 or more", str(amount), -amount)
@@ -45,3 +45,8 @@ def check(state: State) -> Found:
             was = str(row["qty_e8"] + over)
             yield Violation(f"{named(row)}: filled and left", f"at most {row['qty_e8']}", was, over)
     return looked_at
+
+
+def _amounts(balance: Balance) -> tuple[tuple[str, int], ...]:
+    amounts = ("available", balance.available), ("reserved", balance.reserved)
+    return (*amounts, ("exiting", balance.exiting)) if balance.exiting else amounts

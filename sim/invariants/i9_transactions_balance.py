@@ -12,7 +12,15 @@ from system.model import keys
 from system.model.market import MarketKind
 
 _USDC = "USDC"
-_SIGNS = {"available": 1, "reserved": 1, "fees": 1, "clearing": 1, "insurance": 1, "bad_debt": -1}
+_SIGNS = {
+    "available": 1,
+    "reserved": 1,
+    "exiting": 1,
+    "fees": 1,
+    "clearing": 1,
+    "insurance": 1,
+    "bad_debt": -1,
+}
 Sums = dict[tuple[str, str], int]
 
 
@@ -20,7 +28,7 @@ Sums = dict[tuple[str, str], int]
 def check(state: State) -> Found:
     """Each transaction in the history moves money and makes none: its changes add up to zero per asset.
 
-    Counted are available + reserved of traders, margins, fees, clearing, insurance, less bad debt.
+    Counted are available + reserved + exiting of traders, margins, fees, clearing, insurance, less bad debt.
     Only a transaction that credits a deposit or debits a withdrawal may change a sum, and all of
     these together must be what was deposited. A total that is right at the end may hide two errors
     that cancel; this cannot.

@@ -22,11 +22,12 @@ class Balance(NamedTuple):
     asset: str
     available: int
     reserved: int
+    exiting: int  # put aside for an exit that the Vault has queued
 
     @property
     def total(self) -> int:
-        """Return both together."""
-        return self.available + self.reserved
+        """Return all of it."""
+        return self.available + self.reserved + self.exiting
 
 
 class MarketAccount(NamedTuple):
@@ -49,7 +50,9 @@ def balances(state: State) -> Iterator[Balance]:
     for row in state.items(keys.BALANCES):
         if row["PK"].startswith("TRADER#"):
             trader, asset = row["PK"][7:], row["SK"][6:]
-            yield Balance(trader, asset, row.get("available", 0), row.get("reserved", 0))
+            yield Balance(
+                trader, asset, row.get("available", 0), row.get("reserved", 0), row.get("exiting", 0)
+            )
 
 
 def market_accounts(state: State) -> Iterator[MarketAccount]:

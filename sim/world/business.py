@@ -47,7 +47,7 @@ def business_digest(backend: Backend) -> str:
 def business_line(table: str, item: Item) -> bytes:
     """Return a row as the digest sees it."""
     plain = {name: _json(value) for name, value in item.items() if name not in CHAIN_MADE}
-    if table == keys.SETTLEMENTS and item["PK"].startswith("DEPOSIT#"):
+    if table == keys.SETTLEMENTS and item["PK"].startswith(("DEPOSIT#", "WITHDRAWAL#")):
         # the marker's key is a block hash and a log index; what was credited is in Balances
         plain = {name: value for name, value in plain.items() if name not in ("PK", "SK")}
     return orjson.dumps([table, plain], option=orjson.OPT_SORT_KEYS) + b"\n"

@@ -19,6 +19,7 @@ from system.ports.store import Action, Clause, Store, Update
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, batch_key
 from system.settlement.contents import refusals
 from system.settlement.deposits import credit_deposits
+from system.settlement.exits import follow_exits
 from system.settlement.reasons import reason_of
 from system.settlement.submit import ABOUT_THE_BID, Submitting
 
@@ -34,8 +35,8 @@ class Watch:
         self._submitting = Submitting(store, chain, clock)
 
     def handle(self, event: dict[str, Any], context: Any = None) -> None:
-        """Credit deposits and bring every open batch on; what cannot be done now waits for the next time."""
-        for step in (self._credit, self._bring_on):
+        """Credit deposits, follow exits, bring every open batch on; what cannot be done now waits."""
+        for step in (self._credit, self._follow_exits, self._bring_on):
             try:
                 step()
             except (ChainReverted, Throttled, TimedOut, Unavailable):
@@ -43,6 +44,9 @@ class Watch:
 
     def _credit(self) -> None:
         credit_deposits(self._store, self._chain, self._config)
+
+    def _follow_exits(self) -> None:
+        follow_exits(self._store, self._chain, self._config)
 
     def _bring_on(self) -> None:
         head = self._store.get(SETTLEMENTS, HEAD_KEY)

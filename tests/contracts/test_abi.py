@@ -58,7 +58,9 @@ def test_names_are_the_contracts() -> None:
     functions = signatures("function", "Settlement")
     assert {abi.SETTLE_BATCH_SIGNATURE, "lastBatchId()", "head()"} <= functions
     assert abi.FILL_SKIPPED_SIGNATURE in signatures("event", "Settlement")
-    assert abi.DEPOSIT_SIGNATURE in signatures("event", "Vault")
+    vaults = {abi.DEPOSIT_SIGNATURE, abi.WITHDRAW_SIGNATURE, abi.WITHDRAW_SYNTH_SIGNATURE}
+    assert vaults | {abi.EXIT_QUEUED_SIGNATURE} <= signatures("event", "Vault")
+    assert "toAssets(uint256)" in signatures("function", "Vault")
 
 
 def test_every_error_has_a_name() -> None:
