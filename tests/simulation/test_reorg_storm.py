@@ -1,5 +1,6 @@
 """The chain at its worst, on the contracts themselves: the business of their model, and settled once."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,19 +20,29 @@ def storm(*settings: str) -> Scenario:
 
 @pytest.mark.anvil
 def test_the_storm_on_the_contracts_is_the_storm_on_their_model() -> None:
-    """Every trade settles exactly once, the Vault holds what the ledger says, and every fault struck."""
+    """Every trade settles exactly once, and the Vault holds what the ledger says."""
     model, anvil = (run(storm(f"chain={chain}")).record for chain in ("model", "anvil"))
 
     assert anvil.failures == model.failures == []
     assert anvil.invariants["chain_against_ledger"] == "held"
     assert anvil.counts["trades_settled"] == anvil.counts["fills"]
-    assert min(anvil.faults.values()) > 0, anvil.faults
     assert anvil.faults == model.faults
     assert anvil.business_digest == model.business_digest
 
 
+def test_every_trouble_comes() -> None:
+    """Chance may spare a run one of them, and not four runs."""
+    strikes: Counter[str] = Counter()
+    for seed in range(1, 5):
+        record = run(storm(f"seed={seed}")).record
+        assert record.failures == []
+        strikes.update(record.faults)
+
+    assert min(strikes.values()) > 0, strikes
+
+
 @pytest.mark.deep
-@pytest.mark.parametrize("seed", range(1, 51))
+@pytest.mark.parametrize("seed", range(5, 51))
 def test_the_storm_holds_whatever_the_seed(seed: int) -> None:
     record = run(storm(f"seed={seed}")).record
 
