@@ -19,9 +19,6 @@ app = typer.Typer(
     epilog="Exit codes: `dexsim explain exit-codes`.",
 )
 
-_ScenarioName = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or its name in scenarios/.")
-]
 _RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, for example runs/latest.")]
 _Quiet = Annotated[
     bool, typer.Option("--no-progress", help="No progress bar; the default without a terminal.")
@@ -31,7 +28,9 @@ _Json = Annotated[bool, typer.Option("--json", help="Print only run.json, on std
 
 @app.command()
 def run(  # noqa: PLR0913  # one parameter an option
-    scenario: _ScenarioName,
+    scenario: Annotated[
+        str | None, typer.Argument(metavar="SCENARIO", help="A scenario file, or its name in scenarios/.")
+    ] = None,
     backend: Annotated[
         str | None, typer.Option(help="What stands in for AWS: memory, moto, localstack, aws.")
     ] = None,
@@ -53,11 +52,23 @@ def run(  # noqa: PLR0913  # one parameter an option
     as_json: _Json = False,
     quiet: _Quiet = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.")] = True,
+    swarm: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Draw N scenarios from --seed on, instead of SCENARIO."),
+    ] = None,
 ) -> None:
     """Run a scenario to its end, judge it, keep all of it."""
     with failures():
         from sim.cli.run import RunOptions, run_command
 
+        if swarm is not None:
+            from sim.cli.swarm import swarm_command
+
+            swarm_command(swarm, seed or 0, out, quiet=quiet)
+            return
+        if scenario is None:
+            problem = "Missing argument; name a scenario, or ask for --swarm N."
+            raise typer.BadParameter(problem, param_hint="SCENARIO")
         options = RunOptions(scenario, backend, chain, seed, until, settings or [])
         run_command(options, out, as_json=as_json, quiet=quiet or as_json, report=report)
 

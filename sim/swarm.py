@@ -1,0 +1,239 @@
+"""Many small scenarios, each drawn from its seed: markets, traders, delays, chain, and what breaks.
+
+A drawn scenario is decided by its seed alone, so the ledger of a swarm needs to keep no more than that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from sim.kernel.dice import Dice
+from sim.report.record import RunRecord
+from sim.run import run
+from sim.scenario.schema import Scenario
+
+LEDGER = "ledger.jsonl"
+LOOK_EVERY_NS = 20 * 10**9
+MOST_FAULTS = 4
+LONG_S = 760  # for faults that need a quarter of an hour; traders are then slow
+
+FAULTS: Mapping[str, tuple[str, ...]] = {
+    "clock_skew": ("by: {ms} ms, direction: {way}, target: {function}, {span}",),
+    "clock_step": ("by: {ms} ms, direction: {way}, target: {function}, {span}",),
+    "cold_start_storm": ("{span}",),
+    "conflict": ("{share}, {span}", "overlapping: true"),
+    "crash": (
+        "target: '*', before: store.commit, {rare}",
+        "target: '*', after: store.commit, {rare}",
+        "target: {function}, after: store.commit, {at}, down: {few} s",
+        "target: matcher, before: topic.publish, {at}",
+        "target: {function}, {at}, down: {few} s",
+        "target: settle, after: chain.send, {share}",
+    ),
+    "cron_late": ("target: '*', by: {few}0 s, {share}",),
+    "cron_missed": ("target: market_minute", "target: oracle_fetch, {share}"),
+    "cron_twice": ("target: '*', {share}", "target: settle_watch"),
+    "dead_letter": ("during: [5 s, 640 s]",),
+    "delay": ("target: {hop}, by: {ms}0 ms, {share}",),
+    "drop": ("target: {acknowledged}, {share}", "target: {loose}, {rare}"),
+    "duplicate": ("target: {acknowledged}, {share}", "target: {loose}, {share}"),
+    "gas_spike": ("{span}, base_fee: {ms} gwei",),
+    "operator_key_lost": ("{at}, down: {few}0 s",),
+    "oracle_diverging": ("source: {source}, {span}",),
+    "oracle_frozen": ("source: {source}, {span}",),
+    "oracle_stale": ("source: {source}, {span}",),
+    "oracle_unsure": ("source: {source}, confidence: {few} %, {span}",),
+    "oracle_wrong": ("source: {source}, by: {few} %, {span}",),
+    "outage": (
+        "target: matcher, call: topic.publish, {span}",
+        "target: archive, call: lake.put, {share}",
+        "target: {function}, call: store.read, {rare}",
+        "target: '*', call: 'store.*', {at}",
+    ),
+    "partial_failure": ("{share}",),
+    "reorder": ("target: commands -> matcher", "target: updates -> fan_out, {share}"),
+    "reorg": ("every: 1{few} s, depth: [1, 2]",),
+    "rpc_down": ("target: settle, {share}", "target: settle_watch, {span}"),
+    "rpc_slow": ("target: settle, by: {few} s, {share}",),
+    "socket_gone": ("{rare}, away: {few} s",),
+    "stale_list": ("age: {few}0 s",),
+    "stream_stall": ("target: {stream}, {span}",),
+    "stuck_transaction": ("{span}",),
+    "throttle": ("{rare}", "target: {function}, {share}"),
+    "timeout": ("target: {function}, {share}", "target: matcher, call: topic.publish, {share}"),
+    "visibility_expiry": ("{share}",),
+}
+"""What a swarm draws of each kind of fault; words in braces are drawn too."""
+
+LEFT_OUT = ("operator_gone",)
+"""The one that never heals; after it a run need not drain, and it takes more than a day."""
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "function": ("api", "matcher", "settle", "settle_watch", "archive", "market_minute", "fan_out"),
+    "way": ("ahead", "behind"),
+    "source": ("pyth", "chainlink", "'*'"),
+    "stream": ("stream -> pipe", "stream -> archive", "stream -> settlement"),
+    "acknowledged": (
+        *("stream -> pipe", "pipe -> commands", "commands -> matcher", "stream -> archive"),
+        "stream -> settlement",
+    ),
+    "loose": ("client -> api", "api -> client", "updates -> fan_out", "fan_out -> client"),
+    "hop": (
+        "stream -> pipe",
+        "matcher -> store",
+        "api -> store",
+        "updates -> fan_out",
+        "commands -> matcher",
+    ),
+}
+
+Told = Callable[[int, int, "Outcome"], None]
+"""Called after each run: number from 1, of how many, and what came of it."""
+
+
+class Outcome(NamedTuple):
+    """What came of one seed; `was` is empty where everything held."""
+
+    seed: int
+    verdict: str
+    what: tuple[str, ...]
+    was: str
+    struck: dict[str, int]  # by kind
+    reproduce: str
+
+    @property
+    def passed(self) -> bool:
+        return not self.was
+
+
+class Swarm(NamedTuple):
+    """What came of all seeds; `struck` counts by kind of fault."""
+
+    outcomes: list[Outcome]
+    struck: Counter[str]
+
+    @property
+    def failed(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if not outcome.passed]
+
+    @property
+    def never(self) -> list[str]:
+        """Name the kinds of faults that struck in no run."""
+        return sorted(kind for kind in FAULTS if not self.struck[kind])
+
+
+def draw(seed: int) -> Scenario:
+    """Draw the scenario of a seed."""
+    dice = Dice(seed).named("swarm")
+    kinds = dice.sample(sorted(FAULTS), dice.randrange(MOST_FAULTS + 1))
+    long = "dead_letter" in kinds
+    duration_s = LONG_S if long else dice.randrange(40, 100)
+    lines = [
+        f"interleaving: {dice.choice(('ports', 'ports', 'atomic'))}",
+        f"signatures: {dice.choice(('off', 'off', 'sampled', 'real'))}",
+        f"confirmations: {dice.choice((3, 6))}",  # a reorg takes up to two blocks
+        f"block_time: {dice.choice((1, 2, 5))} s",
+        f"links: {dice.choice(LINKS)}",
+        f"markets: [{', '.join(_markets(dice))}]",
+        f"agents: [{', '.join(_agents(dice, slow=long))}]",
+        f"faults: [{', '.join(_faults(dice, kinds, duration_s))}]",
+    ]
+    text = HEAD.format(seed=seed, duration_s=duration_s) + "\n".join(lines) + "\n"
+    return Scenario.parse(text, f"swarm {seed}")
+
+
+HEAD = """\
+scenario: swarm
+about: Drawn from its seed by `dexsim run --swarm`.
+seed: {seed}
+start: 2025-05-03T12:00:30Z
+duration: {duration_s} s
+prices:
+  BTC: {{process: gbm, start: 60_000 USDC, volatility: 90 %/y}}
+expect: {{invariants: all, settled_within: 30 min}}
+"""
+LINKS = (
+    "{}",
+    "{}",
+    "{'stream -> pipe': {median: 400 ms, p99: 3 s}}",
+    "{'matcher -> store': {median: 60 ms, p99: 400 ms}}",
+    "{'api -> store': {median: 40 ms, p99: 300 ms}, 'updates -> fan_out': {median: 90 ms, p99: 2 s}}",
+)
+
+
+def _markets(dice: Random) -> Iterator[str]:
+    fee, band = dice.choice((50, 33, 5)), dice.choice((5, 10))
+    perp = f"{{symbol: BTC-PERP, tick: 0.1 USDC, lot: 0.0001 BTC, fee: {fee} bps, band: {band} %}}"
+    spot = f"{{symbol: sBTC-USDC, tick: 0.1 USDC, lot: 0.0001 sBTC, fee: {fee} bps}}"
+    yield from dice.choice(([perp, spot], [perp, spot], [perp], [spot]))
+
+
+def _agents(dice: Random, *, slow: bool) -> Iterator[str]:
+    per = "min" if slow else "s"
+    refresh = 30 if slow else dice.choice((1, 2, 5))
+    count, levels = dice.randrange(1, 4), dice.randrange(1, 4)
+    makers = f"count: {count}, levels: {levels}, refresh: {refresh} s"
+    yield f"{{kind: market_maker, funds: 1_000_000 USDC, {makers}}}"
+    yield f"{{kind: noise_taker, count: {dice.randrange(1, 6)}, funds: 200_000 USDC, rate: 0.5 /{per}}}"
+    if dice.random() < 0.7:
+        rate, share = dice.choice((1, 3, 8)), dice.choice((10, 40))
+        yield (
+            f"{{kind: zero_intelligence, count: 2, funds: 100_000 USDC, rate: {rate} /{per}, "
+            f"cancel_share: {share} %}}"
+        )
+
+
+def _faults(dice: Random, kinds: list[str], duration_s: int) -> Iterator[str]:
+    for kind in kinds:
+        template = dice.choice(FAULTS[kind])
+        begin = dice.randrange(2, duration_s - 20)
+        words = {word: dice.choice(choices) for word, choices in WORDS.items()}
+        text = template.format(
+            **words,
+            at=f"at: {begin} s",
+            span=f"during: [{begin} s, {dice.randrange(begin + 5, duration_s)} s]",
+            share=f"probability: {dice.choice((2, 10, 30))} %",
+            rare=f"probability: {dice.choice((3_000, 10_000))} ppm",
+            ms=dice.choice((20, 80, 300)),
+            few=dice.randrange(1, 8),
+        )
+        yield f"{{fault: {kind}, {text}}}"
+
+
+def fly(seeds: range, folder: Path | None = None, told: Told | None = None) -> Swarm:
+    """Run the scenarios of many seeds; what fails goes into the folder's ledger, a line each."""
+    outcomes: list[Outcome] = []
+    struck: Counter[str] = Counter()
+    for number, seed in enumerate(seeds, start=1):
+        scenario = draw(seed)
+        outcome = _outcome(seed, run(scenario, look_every_ns=LOOK_EVERY_NS).record)
+        struck.update(outcome.struck)
+        outcomes.append(outcome)
+        if folder is not None and not outcome.passed:
+            _keep(folder, outcome, scenario)
+        if told is not None:
+            told(number, len(seeds), outcome)
+    return Swarm(outcomes, struck)
+
+
+def _outcome(seed: int, record: RunRecord) -> Outcome:
+    failures = record.failures
+    was = "; ".join(
+        f"{each.what} at {each.where}: expected {each.expected}, was {each.was}" for each in failures
+    )
+    what = tuple(dict.fromkeys(failure.what for failure in failures))
+    line = f"dexsim run --swarm 1 --seed {seed}"
+    return Outcome(seed, record.verdict, what, was, dict(record.faults), line)
+
+
+def _keep(folder: Path, outcome: Outcome, scenario: Scenario) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"seed-{outcome.seed}.yaml").write_text(scenario.resolved_yaml(), encoding="utf-8")
+    line: dict[str, Any] = {**outcome._asdict(), "scenario": f"seed-{outcome.seed}.yaml"}
+    with (folder / LEDGER).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line) + "\n")
