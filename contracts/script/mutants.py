@@ -166,7 +166,7 @@ MUTANTS = (
         "return;",
         "Authority",
     ),
-    Mutant("high s is accepted", "OrderLib", "uint256(s) > HALF_ORDER || ", "", "Settlement"),
+    Mutant("high s is accepted", "OrderLib", "uint256(s) > HALF_ORDER || ", "", "Authority"),
     Mutant(
         "profit is rounded up",
         "Clearing",

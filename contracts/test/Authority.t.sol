@@ -136,6 +136,18 @@ contract AuthorityTest is Fixture {
         vault.withdrawBySig(alice, USD, false, 1, uint40(START + 60), sig);
     }
 
+    /// @dev Each signature has one form: the other one, with the same meaning on the curve, is nobody's.
+    function test_highSIsNobodysSignature() public {
+        bytes32 structHash = OrderLib.hashCancel(alice, 0, 1, uint40(START + 60));
+        bytes32 digest = OrderLib.digest(settlement.DOMAIN_SEPARATOR(), structHash);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(ALICE_KEY, digest);
+        uint256 n = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141;
+        bytes memory other = abi.encodePacked(r, n - uint256(s), v == 27 ? uint8(28) : uint8(27));
+        vm.expectRevert(ISettlement.BadCancelSignature.selector);
+        settlement.cancelBySig(alice, 0, 1, uint40(START + 60), other);
+        settlement.cancelBySig(alice, 0, 1, uint40(START + 60), abi.encodePacked(r, s, v));
+    }
+
     // ---- recycled nonces
 
     function lane(uint64 generation, uint64 place) private pure returns (uint64) {
