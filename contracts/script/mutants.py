@@ -53,9 +53,16 @@ MUTANTS = (
     Mutant(
         "any move of money is a sign of life",
         "Vault",
-        "if (msg.sender == s.settlement) s.lastBatchAt",
-        "s.lastBatchAt",
+        "if (msg.sender == s.settlement) {",
+        "{",
         "Vault",
+    ),
+    Mutant(
+        "a pause stops what Clearing pays out",
+        "Vault",
+        "        onlyRole(SETTLER_ROLE)\n    {",
+        "        onlyRole(SETTLER_ROLE)\n        whenNotPaused\n    {",
+        "Derivatives",
     ),
     Mutant(
         "losses are written off that are none",
@@ -211,6 +218,27 @@ MUTANTS = (
     ),
     Mutant(
         "a call has no cap", "Clearing", "Math.min(price, b.cap) - strike", "price - strike", "Derivatives"
+    ),
+    Mutant(
+        "an instrument that is alive is closed out",
+        "Clearing",
+        "if (!vault.isAbandoned()) revert NotAbandoned();",
+        "",
+        "Derivatives",
+    ),
+    Mutant(
+        "a closed-out option pays more than its escrow",
+        "Clearing",
+        "if (b.closedOut) perUnit = Math.min(price, b.isCall ? b.cap - strike : strike);",
+        "if (b.closedOut) perUnit = price;",
+        "Derivatives",
+    ),
+    Mutant(
+        "a perp's deficit is nobody's",
+        "Clearing",
+        "b.deficit = (b.deficit + deficit - insured).toUint128();",
+        "",
+        "Derivatives",
     ),
     Mutant("one oracle is enough", "Oracle", "valid < threshold", "valid < 1", "Derivatives"),
     Mutant(

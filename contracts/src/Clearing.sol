@@ -76,6 +76,7 @@ contract Clearing is Oracle {
         makerDelta = _move(b, f.instrumentId, f.price, f.qty, leg);
         leg = Leg(f.taker, !f.makerBuys, f.takerFloor, f.takerReduceOnly, f.takerAvailable);
         takerDelta = _move(b, f.instrumentId, f.price, f.qty, leg);
+        b.lastPrice = f.price;
         // What the two accounts get is what the instrument's account pays.
         if (f.houseAvailable - makerDelta - takerDelta < 0) revert ClearingShort();
     }
@@ -317,13 +318,25 @@ contract Clearing is Oracle {
 
     // ---- expiry
 
-    /// @notice Records a future's position that lost more than its margin, in the hour before claims open. What insurance
-    /// does not cover, all claims bear in proportion.
+    /// @notice Ends an instrument when no batch has come for the Vault's `heartbeatTimeout`, so that margins and escrows
+    /// find their way out without an operator: at the mark, or where there is none at the price of the last fill. Anyone
+    /// may; claims follow as after an expiry.
+    function closeOut(bytes32 instrumentId) external {
+        Book storage b = _known(instrumentId);
+        if (b.expiredAt != 0) revert InstrumentExpired();
+        if (!vault.isAbandoned()) revert NotAbandoned();
+        uint64 price = b.kind == OrderLib.OPTION || b.mark == 0 ? b.lastPrice : b.mark;
+        (b.expiryPrice, b.expiredAt, b.closedOut) = (price, uint40(block.timestamp), true);
+        emit ExpiryPriced(instrumentId, price);
+    }
+
+    /// @notice Records a perp's or future's position that lost more than its margin, in the hour before claims open. What
+    /// insurance does not cover, all claims bear in proportion.
     function recordDeficit(bytes32 instrumentId, address account) external {
         Book storage b = _known(instrumentId);
-        if (b.expiredAt == 0 || b.kind != OrderLib.FUTURE) revert NotExpired();
+        if (b.expiredAt == 0 || b.kind == OrderLib.OPTION) revert NotExpired();
         if (b.owed != 0) revert ClaimsNotOpen(0);
-        int256 equity = _equity(_positions[account][instrumentId], b.expiryPrice);
+        int256 equity = _equity(_load(b, instrumentId, account, type(uint64).max), b.expiryPrice);
         if (equity >= 0) revert Healthy(account);
         delete _positions[account][instrumentId];
         uint256 deficit = uint256(-equity);
@@ -337,7 +350,7 @@ contract Clearing is Oracle {
     function claim(bytes32 instrumentId, address account) external {
         Book storage b = _known(instrumentId);
         if (b.expiredAt == 0) revert NotExpired();
-        Position memory p = _positions[account][instrumentId];
+        Position memory p = _load(b, instrumentId, account, type(uint64).max);
         if (p.size == 0) revert NothingToClaim();
         delete _positions[account][instrumentId];
         int256 worth = b.kind == OrderLib.OPTION ? _payoff(b, p) : _futureClaim(b, instrumentId, p);
@@ -349,7 +362,9 @@ contract Clearing is Oracle {
     function _payoff(Book storage b, Position memory p) private view returns (int256) {
         (uint256 price, uint256 strike) = (b.expiryPrice, b.strike);
         uint256 perUnit;
-        if (b.isCall) perUnit = price > strike ? Math.min(price, b.cap) - strike : 0;
+        // Of an option that is closed out the price is its premium; it is worth no more than its largest payoff.
+        if (b.closedOut) perUnit = Math.min(price, b.isCall ? b.cap - strike : strike);
+        else if (b.isCall) perUnit = price > strike ? Math.min(price, b.cap) - strike : 0;
         else perUnit = price < strike ? strike - price : 0;
         return _floorDiv(int256(p.size) * perUnit.toInt256(), int256(OrderLib.QTY_ONE)) + p.margin;
     }

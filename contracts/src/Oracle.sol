@@ -19,7 +19,8 @@ abstract contract Oracle is IClearing, AccessControl {
     /// @dev A funding payment is in 1e-6 uUSDC per 1.0 base, so that a size in 1e-8 base times it is in 1e-14 uUSDC.
     int256 internal constant FUNDING_ONE = 1e14;
 
-    /// @dev What is known of an instrument. One slot of terms, one of prices, one of times, then funds.
+    /// @dev What is known of an instrument. One slot of terms, one of prices, one of times, then funds. `closedOut`: ended
+    /// at the last price because nobody settles any more.
     struct Book {
         bool known;
         uint8 kind;
@@ -39,6 +40,8 @@ abstract contract Oracle is IClearing, AccessControl {
         uint40 fundingAt;
         uint40 expiredAt;
         uint64 ticks;
+        bool closedOut;
+        uint64 lastPrice;
         uint128 insurance;
         uint128 deficit;
         uint128 recovered;

@@ -465,6 +465,73 @@ contract ExpiryTest is DerivativesFixture {
         clearing.liquidate(put, bob, BTC, 1);
     }
 
+    // ---- when nobody settles any more
+
+    function test_onlyWhatIsAbandonedIsClosedOut() public {
+        trade(future, alice, true, bob, BTC, 60_000e6, 1);
+        vm.expectRevert(IClearing.NotAbandoned.selector);
+        clearing.closeOut(future);
+        vm.warp(START + HEARTBEAT);
+        clearing.closeOut(future);
+        vm.expectRevert(IClearing.InstrumentExpired.selector);
+        clearing.closeOut(future);
+    }
+
+    /// @dev Margins, profits and escrows come out without an operator, paused or not, and nothing stays behind.
+    function test_everybodyGetsOutOfEverything() public {
+        trade(perp10x, alice, true, bob, BTC, 60_000e6, 1);
+        trade(perp10x, carol, true, bob, BTC, 61_000e6, 2);
+        trade(put, alice, true, carol, BTC, 2_000e6, 3);
+        trade(future, carol, true, alice, BTC, 60_000e6, 4);
+        vault.pause();
+        vm.warp(START + HEARTBEAT);
+        mark(perp10x, 62_000e6);
+        bytes32[3] memory ids = [perp10x, put, future];
+        address[3] memory people = [alice, bob, carol];
+        for (uint256 i; i < 3; ++i) {
+            clearing.closeOut(ids[i]);
+        }
+        vm.warp(block.timestamp + 1 hours);
+        for (uint256 i; i < 3; ++i) {
+            for (uint256 j; j < 3; ++j) {
+                if (position(people[j], ids[i]).size != 0) clearing.claim(ids[i], people[j]);
+            }
+            eq(clearingFunds(ids[i]), 0, "nothing stays");
+        }
+        eq(vault.usdcOf(alice), 500_000e6 + 2_000e6, "the perp by its mark; put and future at their last price");
+        eq(vault.usdcOf(bob), 500_000e6 - 2_000e6 - 1_000e6, "short of both");
+        eq(vault.usdcOf(carol), 500_000e6 + 1_000e6, "bought at 61 000");
+        for (uint256 j; j < 3; ++j) {
+            uint256 shares = vault.sharesOf(people[j]);
+            vm.prank(people[j]);
+            vault.withdraw(address(usdc), shares, false);
+        }
+        eq(usdc.balanceOf(address(vault)), 0, "all of it is out");
+    }
+
+    function test_aClosedOutOptionIsWorthAtMostItsPayoff() public {
+        trade(put, alice, true, bob, BTC, 70_000e6, 1);
+        vm.warp(START + HEARTBEAT);
+        clearing.closeOut(put);
+        clearing.claim(put, bob);
+        clearing.claim(put, alice);
+        eq(vault.usdcOf(alice), 500_000e6 - 10_000e6, "60 000 of the 70 000 paid");
+        eq(clearingFunds(put), 0, "empty");
+    }
+
+    /// @dev Losses above the margin are shared by those who gain, as at expiry.
+    function test_aClosedOutPerpSharesItsDeficit() public {
+        trade(perp10x, alice, true, bob, BTC, 60_000e6, 1);
+        mark(perp10x, 68_000e6);
+        vm.warp(START + HEARTBEAT);
+        clearing.closeOut(perp10x);
+        clearing.recordDeficit(perp10x, bob);
+        vm.warp(block.timestamp + 1 hours);
+        clearing.claim(perp10x, alice);
+        eq(vault.usdcOf(alice), 506_000e6, "what bob had");
+        eq(clearingFunds(perp10x), 0, "empty");
+    }
+
     // ---- expiry
 
     function test_expiryHasItsTime() public {

@@ -32,6 +32,7 @@ interface IClearing {
     error TooFewSignatures(uint256 valid, uint256 threshold);
     error StaleObservation();
     error NotExpired();
+    error NotAbandoned();
     error WrongKind();
     error BadValue();
 

@@ -73,6 +73,8 @@ interface IVault {
     function usdc() external view returns (address);
     function cxpt() external view returns (address);
     function settlement() external view returns (address);
+    /// @notice Whether exits are paid at once, because no batch has come for `heartbeatTimeout`.
+    function isAbandoned() external view returns (bool);
     function totalAssets() external view returns (uint256);
     function totalShares() external view returns (uint256);
     /// @notice USDC that stands behind CXPT; always equals the supply of CXPT.

@@ -83,6 +83,7 @@ ERROR_SIGNATURES = (
     "TooFewSignatures(uint256,uint256)",
     "StaleObservation()",
     "NotExpired()",
+    "NotAbandoned()",
     "WrongKind()",
     "BadValue()",
     "StaleMark()",
