@@ -36,7 +36,7 @@ from sim.scenario.units import (
     parse_instant,
 )
 from sim.scenario.words import choice
-from sim.world.prices import PROCESSES, PriceProcess
+from sim.world.prices import PROCESSES, Correlation, PriceProcess, SteppedProcess
 from system.model.market import MarketKind, MarketSpec
 from system.model.units import QTY_SCALE
 
@@ -169,6 +169,8 @@ class Scenario(Part):
     """The markets that are open from the start."""
     prices: dict[str, AnyProcess]
     """Outside price of each underlying asset."""
+    correlation: Correlation = Correlation()
+    """Which of these prices move together."""
     index: IndexRule = IndexRule()
     """How an index is made of several feeds."""
     links: Annotated[dict[str, Link], BeforeValidator(_all_links)] = Field(default={}, validate_default=True)
@@ -243,6 +245,16 @@ class Scenario(Part):
                 lots = funds.get("USDC", 0) // 4 * QTY_SCALE // price_e6 // spec.lot_e8
                 funds[spec.base] = lots * spec.lot_e8
         return funds
+
+    @model_validator(mode="after")
+    def _check_correlation(self) -> Self:
+        steps_ns = {
+            asset: process.step if isinstance(process, SteppedProcess) else None
+            for asset, process in self.prices.items()
+        }
+        if problem := self.correlation.problem(steps_ns):
+            raise Misfit(("correlation", "pairs"), problem, "write `pairs: {BTC-ETH: 80 %}`")
+        return self
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -278,6 +278,9 @@ Share = Annotated[int, BeforeValidator(_at_least(SHARE, 0)), PlainSerializer(SHA
 PositiveShare = Annotated[
     int, BeforeValidator(_at_least(SHARE, 1)), PlainSerializer(SHARE.format), _schema(SHARE)
 ]
+SignedShare = Annotated[
+    int, BeforeValidator(_at_least(SHARE, None)), PlainSerializer(SHARE.format), _schema(SHARE)
+]
 Usdc = Annotated[int, BeforeValidator(_at_least(USDC, 0)), PlainSerializer(USDC.format), _schema(USDC)]
 PositiveUsdc = Annotated[
     int, BeforeValidator(_at_least(USDC, 1)), PlainSerializer(USDC.format), _schema(USDC)

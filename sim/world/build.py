@@ -90,9 +90,10 @@ class World:
             index_volatility_ppm=scenario.index.volatility,
             index_jump_ppm=scenario.index.jump,
         )
+        together = scenario.correlation.normals(self.dice)
         self.prices = OraclePrices(
             {
-                asset: process.path(scenario.start, self.dice.named("price", asset))
+                asset: process.path(scenario.start, self.dice.named("price", asset), together.get(asset))
                 for asset, process in scenario.prices.items()
             },
             scenario.start,

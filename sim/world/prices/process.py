@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from random import Random
 from typing import Protocol
 
@@ -30,5 +31,10 @@ class PriceProcess(Part):
         """The price at the scenario's start, uUSDC per 1.0 asset."""
 
     @abstractmethod
-    def path(self, start_ns: int, dice: Random) -> PricePath:
-        """Draw a path that begins at `start_ns` (UTC); every draw comes from `dice`."""
+    def path(self, start_ns: int, dice: Random, normals: Iterator[float] | None = None) -> PricePath:
+        """Draw a path that begins at `start_ns` (UTC).
+
+        Args:
+            dice: where every draw comes from.
+            normals: standard normals that drive its steps, one each, where prices move together.
+        """

@@ -112,7 +112,7 @@ def test_a_perp_trader_is_given_no_base() -> None:
         ("markets.0.insurance=5 USDC", "markets.0.insurance", "no position is liquidated"),
         ("markets.1={symbol: BTC-PERP, tick: 1 USDC, lot: 1 BTC}", "markets.1.symbol", "there twice"),
         ("prices={}", "prices", "`BTC-PERP` needs the price of BTC"),
-        ("prices.BTC.process=heston", "prices.BTC.process", "no process `heston`"),
+        ("prices.BTC.process=vasicek", "prices.BTC.process", "no process `vasicek`"),
         ("links.api -> moon={median: 1 s, p99: 2 s}", "links.api -> moon", "no link `api -> moon`"),
         ("links={api->store: {}}", "links.api->store", "no link `api->store`"),
         ("links=5", "links", "a mapping"),
