@@ -29,6 +29,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     subscribers_cache_ns: int = NS  # how old a list of subscribers the fan-out may use
     rate_per_s: int = 50  # accepted requests a second and trader, per API instance
     rate_burst: int = 200
+    edge_rate_per_s: int = 0  # requests a second of one address, and of one API key; 0: WAF alone counts
+    edge_burst: int = 1_000
     confirmations: int = 3
     stuck_ns: int = 180 * NS  # how long a sent transaction may wait before it offers more
     depth_levels: int = 10
@@ -46,10 +48,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         """Return what is wrong with these settings as "field: problem", "" when nothing."""
         if self.signatures != "off" and not self.settlement_address:
             return "settlement_address: expected the Settlement contract's address, was missing"
-        for name, value in (("rate_per_s", self.rate_per_s), ("rate_burst", self.rate_burst)):
+        for name, value in (
+            ("rate_per_s", self.rate_per_s),
+            ("rate_burst", self.rate_burst),
+            ("edge_burst", self.edge_burst),
+        ):
             if value <= 0:
                 return f"{name}: expected above 0, was {value}"
         for name, value in (
+            ("edge_rate_per_s", self.edge_rate_per_s),
             ("index_guard_ppm", self.index_guard_ppm),
             ("index_volatility_ppm", self.index_volatility_ppm),
         ):

@@ -9,13 +9,8 @@ from typing import Any
 
 import msgspec
 
-from system.api.cancel_orders import CancelOrders
-from system.api.collateral import Collateral
-from system.api.http import Response, Router, Verb
-from system.api.markets import AdminMarkets, MarketCache, list_markets
-from system.api.query import Queries
-from system.api.rate_limit import RateLimit
-from system.api.submit_order import SubmitOrder
+from system.api.door import open_door
+from system.api.http import Response, Router
 from system.api.ws import WebSocketRoutes
 from system.config import Config, config_from_environment
 from system.feed.fan_out import FanOut
@@ -65,23 +60,8 @@ class System:
 
     @cached_property
     def _router(self) -> Router:
-        ports, config = self.ports, self.config
-        markets = MarketCache(ports.store, ports.clock, config.market_cache_ns)
-        limit = RateLimit(config.rate_per_s, config.rate_burst)
-        cancel = CancelOrders(ports.store, ports.clock, ports.ids, config)
-        queries = Queries(ports.store)
-        verbs: dict[str, Verb] = {
-            "POST /orders": SubmitOrder(ports.store, ports.clock, ports.ids, markets, limit, config),
-            "DELETE /orders/{id}": cancel.one,
-            "DELETE /orders": cancel.many,
-            "GET /orders": queries.orders,
-            "GET /positions": queries.positions,
-            "GET /markets": lambda _request: list_markets(ports.store),
-            "GET /stats/{symbol}": queries.stats,
-            "POST /collateral": Collateral(ports.store, ports.clock, ports.ids, config),
-            "POST /admin/markets": AdminMarkets(ports.store, ports.clock, ports.ids),
-        }
-        return Router(verbs, ports.clock.now_ns)
+        ports = self.ports
+        return open_door(ports.store, ports.clock, ports.ids, self.config)
 
     @cached_property
     def _websocket(self) -> WebSocketRoutes:

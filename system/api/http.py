@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import orjson
 
+from system.api.rate_limit import EdgeLimit
 from system.model.errors import PortError, Rejected, RejectReason
 
 JSON_HEADERS = {"content-type": "application/json"}
@@ -60,7 +61,10 @@ def refuse(rejected: Rejected) -> Response:
     """Return a refusal as problem+json: what, where, expected and was, in `detail`."""
     reason = rejected.reason
     title = reason.value.replace("_", " ").capitalize()
-    return _problem(_STATUS.get(reason, 422), title, rejected.detail, reason.value, rejected.field)
+    said = _problem(_STATUS.get(reason, 422), title, rejected.detail, reason.value, rejected.field)
+    if reason is RejectReason.RATE_LIMITED:
+        said["headers"] = {**PROBLEM_HEADERS, "retry-after": "1"}
+    return said
 
 
 def decode(request: Request, decoder: msgspec.json.Decoder[Shape]) -> Shape | Rejected:
@@ -81,9 +85,12 @@ _NAMED_FIELD = re.compile(r"(?:field |at )`(?:\$\.)?([^`]+)`")
 class Router:
     """Finds the verb of a route and turns what it says into a response."""
 
-    def __init__(self, verbs: Mapping[str, Verb], now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, verbs: Mapping[str, Verb], now_ns: Callable[[], int], edge: EdgeLimit | None = None
+    ) -> None:
         self.verbs = verbs
         self.now_ns = now_ns
+        self.edge = edge
 
     def handle(self, event: dict[str, Any], _context: Any) -> Response:
         """Serve one API Gateway event."""
@@ -91,6 +98,8 @@ class Router:
         if verb is None:
             known = ", ".join(self.verbs)
             return refuse_route(f"expected one of {known}, was {event.get('routeKey')!r}")
+        if self.edge is not None and (refused := self.edge.refuse(event, self.now_ns())):
+            return refuse(refused)
         request = self._request(event)
         try:
             said = request if isinstance(request, Rejected) else verb(request)

@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from typing import Any
 
-import orjson
-
-from system.api.auth import account_of
 from system.api.http import Request, Response, answer
 from system.api.markets import market_row
+from system.api.reading import (
+    MAX_PAGE,
+    after_of,
+    cursor_of,
+    number,
+    one_of,
+    shown,
+    trader_in,
+    unexpired,
+)
 from system.metrics import queries
 from system.model import keys
-from system.model.errors import Rejected, RejectReason
+from system.model.errors import Rejected
 from system.model.keys import Item
-from system.model.order import trader_of
+from system.model.market import MarketKind
+from system.model.order import TERMINAL
 from system.model.units import notional
+from system.ports.clock import Clock
 from system.ports.store import Store, query_all
 
-MAX_PAGE = 200
-MAX_CURSOR_PART = 100
-_TRADER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_HIDDEN = ("PK", "SK", "trader_key", "signature", "ttl")
+ORDER_STATES = ("live", "done")
+TIERS = ("intraday", "daily", "lifetime")
+_MARKED = (MarketKind.PERP.value, MarketKind.FUTURE.value)
 
 
 class Queries:
     """GET /orders, /positions and /stats/{symbol}."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
+        self.clock = clock
 
     def orders(self, request: Request) -> Response | Rejected:
-        """Newest first, `limit` a page; `next` is an opaque cursor."""
-        trader = _trader(request)
+        """Newest first, at most `limit` a page; `next` is an opaque cursor.
+
+        `symbol` and `status` (live or done) pass over what does not fit, so that a page may be
+        shorter than its limit and have one after it: it is over when `next` is null.
+        """
+        trader = trader_in(request)
         if isinstance(trader, Rejected):
             return trader
-        limit = _number(request, "limit", 50, MAX_PAGE)
+        limit = number(request, "limit", 50, MAX_PAGE)
         if isinstance(limit, Rejected):
             return limit
-        after = _cursor(request.query.get("next", ""), keys.trader_pk(trader))
+        status = one_of(request, "status", ORDER_STATES)
+        if isinstance(status, Rejected):
+            return status
+        after = after_of(request, "trader_key", keys.trader_pk(trader))
         if isinstance(after, Rejected):
             return after
         page = self.store.query(
@@ -50,13 +64,13 @@ class Queries:
             limit=limit,
             after=after,
         )
-        cursor = base64.urlsafe_b64encode(orjson.dumps(dict(page.after))).decode() if page.after else None
-        found = [shown(item) for item in page.items if item["orderType"] in ("LIMIT", "MARKET")]
-        return answer(200, {"orders": found, "next": cursor})
+        symbol = request.query.get("symbol", "")
+        found = [shown(item) for item in page.items if _fits(item, symbol, status)]
+        return answer(200, {"orders": found, "next": cursor_of(page.after)})
 
     def positions(self, request: Request) -> Response | Rejected:
         """Every position with its unrealised PnL at the present mark."""
-        trader = _trader(request)
+        trader = trader_in(request)
         if isinstance(trader, Rejected):
             return trader
         rows = query_all(self.store, keys.POSITIONS, keys.trader_pk(trader))
@@ -73,79 +87,42 @@ class Queries:
         market = self.store.get(keys.MARKETS, keys.Key(keys.market_pk(row["symbol"]), keys.META)) or {}
         mark_e6 = market.get("mark_e6", 0)
         said = shown(row)
-        if mark_e6 and market.get("kind") == "PERP":
+        if mark_e6 and market.get("kind") in _MARKED:
             said["mark_e6"] = str(mark_e6)
             said["unrealised"] = str(notional(mark_e6, row["size_e8"]) - row["cost"])
         return said
 
     def stats(self, request: Request) -> Response | Rejected:
-        """The newest minute rows (`minutes`, default 60), the newest days, and the lifetime row."""
+        """The newest minutes, the newest days, and all time; `tier` asks for one of them alone."""
         symbol = request.path.get("symbol", "")
         market = market_row(self.store, symbol)
         if isinstance(market, Rejected):
             return market
-        minutes = _number(request, "minutes", 60, 1440)
+        minutes = number(request, "minutes", 60, 1440)
         if isinstance(minutes, Rejected):
             return minutes
+        days = number(request, "days", 30, 366)
+        if isinstance(days, Rejected):
+            return days
+        tier = one_of(request, "tier", TIERS)
+        if isinstance(tier, Rejected):
+            return tier
+        said: dict[str, Any] = {}
         pk = market["PK"]
-        intraday = self.store.query(keys.STATS_INTRADAY, pk, descending=True, limit=minutes).items
-        daily = self.store.query(keys.STATS_DAILY, pk, descending=True, limit=30).items
-        lifetime = self.store.get(keys.STATS_LIFETIME, keys.Key(keys.LIFETIME_PK, keys.META))
-        return answer(
-            200,
-            {
-                "intraday": queries.intraday(intraday),
-                "daily": queries.daily(daily),
-                "lifetime": queries.lifetime(lifetime, symbol),
-            },
-        )
+        if tier in ("", "intraday"):
+            rows = self.store.query(keys.STATS_INTRADAY, pk, descending=True, limit=minutes).items
+            said["intraday"] = queries.intraday(unexpired(rows, self.clock.now_ns()))
+        if tier in ("", "daily"):
+            rows = self.store.query(keys.STATS_DAILY, pk, descending=True, limit=days).items
+            said["daily"] = queries.daily(rows)
+        if tier in ("", "lifetime"):
+            row = self.store.get(keys.STATS_LIFETIME, keys.Key(keys.LIFETIME_PK, keys.META))
+            said["lifetime"] = queries.lifetime(row, symbol)
+        return answer(200, said)
 
 
-def shown(item: Item) -> dict[str, Any]:
-    """Return a row as JSON may carry it: integers as decimal strings, keys of the table left out."""
-    return {name: _text(value) for name, value in item.items() if name not in _HIDDEN}
-
-
-def _text(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int | Rejected:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    # the length first: int() refuses thousands of digits with an exception
-    if len(text) <= 4 and text.isascii() and text.isdecimal() and 1 <= int(text) <= most:
-        return int(text)
-    return Rejected(RejectReason.BAD_REQUEST, name, f"expected 1 to {most}, was {text[:20]!r}")
-
-
-def _trader(request: Request) -> str | Rejected:
-    if account := request.query.get("account"):
-        known = account_of(account)
-        return known if isinstance(known, Rejected) else trader_of(known)
-    trader = request.query.get("trader", "")
-    if _TRADER.fullmatch(trader):
-        return trader
-    detail = f"expected ?trader=uuid or ?account=0x..., was {trader[:80]!r}"
-    return Rejected(RejectReason.BAD_REQUEST, "trader", detail)
-
-
-def _cursor(text: str, trader_key: str) -> dict[str, str] | Rejected | None:
-    """Read a cursor back; one of another trader, or a forged one, is refused."""
-    if not text:
-        return None
-    try:
-        after = orjson.loads(base64.b64decode(text.encode(), altchars=b"-_", validate=True))
-    except ValueError:  # not base64, not JSON or not text
-        after = None
-    if (
-        isinstance(after, dict)
-        and after.keys() == {"PK", "SK", "trader_key"}
-        and all(isinstance(value, str) and len(value) <= MAX_CURSOR_PART for value in after.values())
-        and after["trader_key"] == trader_key
-        and after["PK"].startswith("MARKET#")
-        and after["SK"].startswith("TS#")
-    ):
-        return after
-    return Rejected(RejectReason.BAD_REQUEST, "next", "expected a cursor that this trader was given")
+def _fits(row: Item, symbol: str, status: str) -> bool:
+    """Tell whether a row of Orders is an order, of this market, in this state."""
+    if row["orderType"] not in ("LIMIT", "MARKET") or (symbol and row["symbol"] != symbol):
+        return False
+    return not status or (row["status"] in TERMINAL) == (status == "done")

@@ -6,6 +6,9 @@ starving the others of an instance.
 
 from __future__ import annotations
 
+from typing import Any
+
+from system.model.errors import Rejected, RejectReason
 from system.model.units import NS
 
 MAX_KEYS = 100_000
@@ -37,3 +40,27 @@ class RateLimit:
             return False
         buckets[key] = full_at_ns + self.cost_ns
         return True
+
+
+API_KEY = "x-api-key"
+
+
+class EdgeLimit:
+    """Counts the requests of an address and of an API key, whatever they ask for. Rule: RATE-002.
+
+    WAF counts the same over all instances, where there is one before the API (system/template.yaml).
+    """
+
+    def __init__(self, rate_per_s: int, burst: int) -> None:
+        self._by_address = RateLimit(rate_per_s, burst)
+        self._by_key = RateLimit(rate_per_s, burst)
+
+    def refuse(self, event: dict[str, Any], now_ns: int) -> Rejected | None:
+        """Take a token of each bucket that the request belongs to."""
+        address = event["requestContext"]["http"]["sourceIp"]
+        if not self._by_address.allows(address, now_ns):
+            return Rejected(RejectReason.RATE_LIMITED, "sourceIp", "too many requests of this address; wait")
+        key = (event.get("headers") or {}).get(API_KEY, "")
+        if key and not self._by_key.allows(key[:128], now_ns):
+            return Rejected(RejectReason.RATE_LIMITED, API_KEY, "too many requests with this API key; wait")
+        return None

@@ -146,6 +146,7 @@ class Advance(NamedTuple):
     after: Watermark
     expires_ns: int  # until when the lease is renewed
     open_interest_e8: int
+    depth: str = ""  # the book after this commit, as it is published; "" when it is not told
 
 
 def transaction(
@@ -193,17 +194,20 @@ def transaction(
 
 def _lease_update(advance: Advance) -> Update:
     before, after = advance.before, advance.after
+    put: dict[str, int | str] = {
+        "applied_seq": after.applied_seq,
+        "trade_no": after.trade_no,
+        "feed_seq": after.feed_seq,
+        "minute": after.minute,
+        "expires_ns": advance.expires_ns,
+        "open_interest_e8": advance.open_interest_e8,
+    }
+    if advance.depth:
+        put["depth"] = advance.depth
     return Update(
         keys.MATCHER_LEASES,
-        Key(keys.market_pk(advance.symbol), "LEASE"),
-        put={
-            "applied_seq": after.applied_seq,
-            "trade_no": after.trade_no,
-            "feed_seq": after.feed_seq,
-            "minute": after.minute,
-            "expires_ns": advance.expires_ns,
-            "open_interest_e8": advance.open_interest_e8,
-        },
+        Key(keys.market_pk(advance.symbol), keys.LEASE),
+        put=put,
         when=(
             Clause("token", "=", before.token),
             Clause("applied_seq", "=", before.applied_seq),
@@ -216,7 +220,7 @@ def lease_row(symbol: str, mark: Watermark, expires_ns: int) -> Item:
     """Return the first lease row of a market."""
     row: dict[str, Any] = {
         "PK": keys.market_pk(symbol),
-        "SK": "LEASE",
+        "SK": keys.LEASE,
         "owner": mark.owner,
         "token": mark.token,
         "expires_ns": expires_ns,

@@ -298,9 +298,10 @@ class _Batch:
             self._keep(house)
         for position in changes.positions.values():
             position.version += 1
-        tells_depth = last and self.book_moved
-        if tells_depth:
+        depth: Message | None = None
+        if last and self.book_moved:
             mark.feed_seq += 1
+            depth = self._depth()
         position_rows = [position.to_item() for position in changes.positions.values()]
         advance = Advance(
             seat.symbol,
@@ -308,6 +309,7 @@ class _Batch:
             mark,
             self.now_ns + self.matcher.config.lease_ns,
             seat.engine.open_interest_e8,
+            orjson.dumps(depth).decode() if depth else "",
         )
         actions = transaction(changes, advance, self.first_time, position_rows)
         self.matcher.store.transact([*actions, *seat.bucket.actions()])
@@ -316,8 +318,8 @@ class _Batch:
         seat.remember(self.done)
         self.done = []
         self._tell(position_rows)
-        if tells_depth:
-            self._tell_depth()
+        if depth:
+            self.news.append(depth)
         self.first_time = {}
         if unfinished is not None and unfinished.status == PENDING:
             self.first_time[unfinished.uuid] = unfinished.cum_qty_e8
@@ -350,10 +352,11 @@ class _Batch:
         for row in position_rows:
             news.append(messages.position_update(row, now_ns))
 
-    def _tell_depth(self) -> None:
-        seat, levels = self.seat, self.matcher.config.depth_levels
-        bids, asks = seat.engine.book.depth(levels)
-        self.news.append(messages.depth(seat.symbol, seat.committed.feed_seq, self.now_ns, bids, asks))
+    def _depth(self) -> Message:
+        """Return the book as it is told, and kept for who asks: `seq` says which of both is newer."""
+        seat = self.seat
+        bids, asks = seat.engine.book.depth(self.matcher.config.depth_levels)
+        return messages.depth(seat.symbol, seat.mark.feed_seq, self.now_ns, bids, asks)
 
 
 def _step_command(kind: str, item: dict[str, Any]) -> steps.Command:

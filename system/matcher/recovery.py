@@ -32,7 +32,7 @@ def take_lease(store: Store, symbol: str, owner: str, now_ns: int, lease_ns: int
     Raises:
         LeaseHeld: somebody else's lease has not expired, or was faster.
     """
-    key = Key(keys.market_pk(symbol), "LEASE")
+    key = Key(keys.market_pk(symbol), keys.LEASE)
     row = store.get(keys.MATCHER_LEASES, key)
     expires_ns = now_ns + lease_ns
     if row is None:

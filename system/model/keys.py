@@ -33,6 +33,7 @@ TABLES = (*SEED_TABLES, BALANCES, IDEMPOTENCY, SETTLEMENTS, MATCHER_LEASES)
 META = "META"
 RISK = "RISK"
 """Sort key of a market's clearing house, beside its META row."""
+LEASE = "LEASE"
 LIFETIME_PK = "KEY#GLOBAL"
 
 

@@ -21,13 +21,8 @@ from system.adapters.memory.sockets import MemorySockets
 from system.adapters.memory.store import MemoryStore
 from system.adapters.memory.tables import TableDef
 from system.adapters.memory.topic import MemoryTopic
-from system.api.cancel_orders import CancelOrders
-from system.api.collateral import Collateral
+from system.api.door import open_door
 from system.api.http import Router
-from system.api.markets import AdminMarkets, MarketCache, list_markets
-from system.api.query import Queries
-from system.api.rate_limit import RateLimit
-from system.api.submit_order import SubmitOrder
 from system.config import Config
 from system.matcher.handler import Matcher
 from system.model import keys, typed_data
@@ -111,24 +106,7 @@ class Floor:
 
     def door(self, store: Store) -> Router:
         """Return an API instance of its own, as wiring.py makes one."""
-        config, clock, ids = self.config, self.clock, self.ids
-        markets = MarketCache(store, clock, config.market_cache_ns)
-        limit = RateLimit(config.rate_per_s, config.rate_burst)
-        cancel, queries = CancelOrders(store, clock, ids, config), Queries(store)
-        return Router(
-            {
-                "POST /orders": SubmitOrder(store, clock, ids, markets, limit, config),
-                "DELETE /orders/{id}": cancel.one,
-                "DELETE /orders": cancel.many,
-                "GET /orders": queries.orders,
-                "GET /positions": queries.positions,
-                "GET /markets": lambda _request: list_markets(store),
-                "GET /stats/{symbol}": queries.stats,
-                "POST /collateral": Collateral(store, clock, ids, config),
-                "POST /admin/markets": AdminMarkets(store, clock, ids),
-            },
-            clock.now_ns,
-        )
+        return open_door(store, self.clock, self.ids, self.config)
 
     def new_matcher(self, store: Store | None = None, **settings: Any) -> Matcher:
         config = self.config if not settings else Config(**{**_fields(self.config), **settings})

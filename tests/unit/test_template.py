@@ -15,6 +15,7 @@ from system.adapters.aws.session import Names
 from system.model import keys
 from system.model.errors import ProvisionError
 from system.model.units import DAY_NS, MINUTE_NS, NS
+from tests.unit.floor import Floor
 
 MIDNIGHT_NS = 1_746_316_800 * NS  # 2025-05-04T00:00:00Z
 LAMBDAS = TEMPLATE.with_name("lambdas.py")
@@ -147,6 +148,10 @@ def test_routes() -> None:
         "POST /collateral",
         "GET /positions",
         "GET /markets",
+        "GET /trades",
+        "GET /markets/{symbol}/depth",
+        "GET /markets/{symbol}/trades",
+        "GET /markets/{symbol}/ticker",
         "GET /stats/{symbol}",
         "POST /admin/markets",
     ]
@@ -157,6 +162,12 @@ def test_routes() -> None:
         "subscribe",
         "unsubscribe",
     ]
+
+
+def test_the_door_has_the_routes_of_the_template() -> None:
+    floor = Floor()
+
+    assert sorted(floor.router.verbs) == sorted(route.key for route in load_template().http_routes())
 
 
 def test_oracle_fires_every_thirty_seconds() -> None:

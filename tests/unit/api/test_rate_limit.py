@@ -4,6 +4,7 @@ from system.api import rate_limit
 from system.api.rate_limit import RateLimit
 from system.model.units import NS
 from tests.rules import rule
+from tests.unit.floor import Floor
 
 
 @rule("RATE-001")
@@ -44,3 +45,27 @@ def test_who_has_rested_is_forgotten(monkeypatch):
     assert limit.allows("d", 0)
     assert limit.allows("e", 5 * NS)
     assert set(limit._full_at_ns) == {"e"}
+
+
+@rule("RATE-002")
+def test_addresses_and_api_keys_have_buckets_of_their_own():
+    floor = Floor(edge_rate_per_s=1, edge_burst=2)
+
+    def ask(key: str = "") -> tuple[int, str]:
+        status, said = floor.http("GET /markets", headers={"x-api-key": key} if key else {})
+        return status, said.get("field", "")
+
+    assert [ask() for _ in range(3)] == [(200, ""), (200, ""), (429, "sourceIp")]
+    floor.clock.advance(2 * NS)
+    assert ask("k") == (200, "")
+    floor.clock.advance(NS // 2)
+
+    limit = rate_limit.EdgeLimit(1, 2)
+    events = [
+        {"requestContext": {"http": {"sourceIp": f"10.0.0.{place}"}}, "headers": {"x-api-key": "k"}}
+        for place in range(3)
+    ]
+    refused = [limit.refuse(event, 0) for event in events]
+    assert refused[:2] == [None, None]
+    assert refused[2] is not None
+    assert refused[2].field == "x-api-key"
