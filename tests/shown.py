@@ -86,14 +86,17 @@ class Story:
         [self.confirmed] = self._of_batch("settle_watch")
 
     def _first_commit(self) -> Event:
+        market = {row["uuid"] for event in self._tx("api") for row in _puts(event, "Orders") if _market(row)}
         for event in self._tx("matcher"):
-            trades, orders = (
-                list(_puts(event, "Trades")),
-                {row["uuid"]: row for row in _puts(event, "Orders")},
-            )
+            trades = list(_puts(event, "Trades"))
+            ended = {
+                write[3].removeprefix("TS#"): write[4]["status"]
+                for write in event["w"]
+                if write[0] == "upd" and write[1] == "Orders"
+            }
             if len(trades) == 1 and trades[0]["symbol"] == SYMBOL:
-                taker = orders[trades[0]["taker_order_id"].partition(":")[2]]
-                if (taker["orderType"], taker["status"]) == ("MARKET", "FILLED"):
+                taker = trades[0]["taker_order_id"].partition(":")[2]
+                if taker in market and ended[taker] == "FILLED":
                     return event
         raise AssertionError(f"{SCENARIO} has no market order on {SYMBOL} that one fill served")
 
@@ -110,16 +113,6 @@ class Story:
         rows = self.run.trades()
         return int(rows.loc[rows["uuid"] == self.trade["uuid"], "batch"].iloc[0])
 
-    def before(self, key: tuple[str, str], moment: Event) -> Event:
-        """Return a row of Orders as it was before a transaction."""
-        last: Event = {}
-        for event in self.events:
-            if event is moment:
-                break
-            if event["e"] == "tx":
-                last = next((row for row in _puts(event, "Orders") if (row["PK"], row["SK"]) == key), last)
-        return last
-
     def after(self, kind: str, moment: Event, **like: Any) -> Event:
         """Return the first event of a kind that is not before another one."""
         found = self.events[self.events.index(moment) + 1 :]
@@ -132,6 +125,10 @@ class Story:
 
 def _key(write: Write) -> tuple[str, str]:
     return (write[2]["PK"], write[2]["SK"]) if write[0] == "put" else (write[2], write[3])
+
+
+def _market(row: Event) -> bool:
+    return bool(row["orderType"] == "MARKET")
 
 
 def _puts(event: Event, table: str) -> Iterator[Event]:
@@ -176,20 +173,14 @@ def lines(row: Mapping[str, Any], mark: str = " ") -> Iterator[str]:
         yield f"  {mark} {name:<19} {text:<22} {said}".rstrip()
 
 
-def _changed(now: Event, before: Event) -> Event:
-    return {name: value for name, value in now.items() if before.get(name) != value}
-
-
-def written(story: Story, event: Event, *, only: Callable[[Write], bool] = lambda _write: True) -> str:
-    """Write down a transaction: `+` adds, `=` sets; a row of Orders that was there shows what changed."""
+def written(event: Event, *, only: Callable[[Write], bool] = lambda _write: True) -> str:
+    """Write down a transaction: `+` adds, `=` sets."""
     told: list[str] = []
     for write in filter(only, event["w"]):
         if write[0] == "put":
             row = write[2]
-            before = story.before((row["PK"], row["SK"]), event) if write[1] == "Orders" else {}
-            told.append(f"{'change' if before else 'put'} {write[1]}  {row['PK']}  {row['SK']}")
-            rest = {name: value for name, value in _changed(row, before).items() if name not in ("PK", "SK")}
-            told += lines(rest)
+            told.append(f"put {write[1]}  {row['PK']}  {row['SK']}")
+            told += lines({name: value for name, value in row.items() if name not in ("PK", "SK")})
         elif write[0] == "upd":
             told.append(f"update {write[1]}  {write[2]}  {write[3]}")
             told += [*lines(write[4], "="), *lines(write[5], "+")]
@@ -222,7 +213,7 @@ def response(story: Story) -> str:
 
 
 def prepaid(story: Story) -> str:
-    return written(story, story.accepted)
+    return written(story.accepted)
 
 
 def hold(story: Story) -> str:
@@ -262,7 +253,7 @@ def _at(record: Any, path: str) -> Any:
 
 
 def committed(story: Story) -> str:
-    return written(story, story.commit)
+    return written(story.commit)
 
 
 def sums(story: Story) -> str:
@@ -325,7 +316,7 @@ def _batch_of_ours(story: Story, event: Event) -> str:
     """Write a transaction down without what it does with the other trades of the batch."""
     size = len(next(_puts(story.batch[0], "Settlements"))["trades"])
     ours = story.trade["SK"]
-    text = written(story, event, only=lambda write: write[1] != "Trades" or write[3] == ours)
+    text = written(event, only=lambda write: write[1] != "Trades" or write[3] == ours)
     return re.sub(r"(?m)^( +trades +)\[.*$", rf"\g<1>{size} keys, one of them ours", text)
 
 

@@ -58,13 +58,13 @@ def check(state: State) -> Found:
             size = max(abs(one - other) for one, other in zip(chain, ledger, strict=True))
             yield Violation(where, f"{tuple(ledger)}, the ledger", str(tuple(chain)), size)
     for order in limit_orders(state):
-        if order["cum_qty_e8"] and order["symbol"] in on_chain:
+        expected = order.get("cum_qty_e8", 0)
+        if expected and order["symbol"] in on_chain:
             looked_at += 1
             filled = state.chain.filled_of(order["account"], order["nonce"])
-            if filled != order["cum_qty_e8"]:
+            if filled != expected:
                 where = f"order {order['symbol']}:{order['uuid']}: filled on chain"
-                size = abs(filled - order["cum_qty_e8"])
-                yield Violation(where, f"{order['cum_qty_e8']}, the ledger", str(filled), size)
+                yield Violation(where, f"{expected}, the ledger", str(filled), abs(filled - expected))
     markets = [market for market in market_accounts(state) if market.symbol in on_chain]
     fees = sum(market.fees for market in markets)
     margin = sum(locked for symbol, locked in margins(state).items() if symbol in on_chain)

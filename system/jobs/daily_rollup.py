@@ -21,7 +21,7 @@ from system.ports.store import Put, Store, query_all
 
 
 class DailyRollup:
-    """Cron 0 0 * * *: metrics flow B of the seed. Rule: ROLL-001."""
+    """At midnight, and twice more for late rows: metrics flow B of the seed. Rules: ROLL-001, ROLL-002."""
 
     def __init__(self, store: Store, lake: Lake, clock: Clock) -> None:
         self.store = store

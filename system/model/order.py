@@ -116,14 +116,15 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
             "hold": self.hold,
             "status": self.status,
             "leaves_e8": self.leaves_e8,
-            "cum_qty_e8": self.cum_qty_e8,
-            "cum_notional": self.cum_notional,
-            "fee_paid": self.fee_paid,
             "updated_ns": self.updated_ns,
         }
         if self.seq:
             item["seq"] = self.seq
             item["sequenced_ns"] = self.sequenced_ns
+        if self.cum_qty_e8:
+            item["cum_qty_e8"] = self.cum_qty_e8
+            item["cum_notional"] = self.cum_notional
+            item["fee_paid"] = self.fee_paid
         # written out: a loop over their names took a quarter of the whole
         if self.signature:
             item["signature"] = self.signature
@@ -141,6 +142,24 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
             item["post_only"] = self.post_only
         if self.reduce_only or self.stp or self.trade_group:
             self._add_rare_terms(item)
+        return item
+
+    def progress(self) -> dict[str, Any]:
+        """Return what changes after acceptance: the attributes of the row that only its matcher writes."""
+        item: dict[str, Any] = {
+            "status": self.status,
+            "seq": self.seq,
+            "sequenced_ns": self.sequenced_ns,
+            "hold": self.hold,
+            "leaves_e8": self.leaves_e8,
+            "updated_ns": self.updated_ns,
+        }
+        if self.cum_qty_e8:
+            item["cum_qty_e8"] = self.cum_qty_e8
+            item["cum_notional"] = self.cum_notional
+            item["fee_paid"] = self.fee_paid
+        if self.reason:
+            item["reason"] = self.reason
         return item
 
     def _add_rare_terms(self, item: dict[str, Any]) -> None:

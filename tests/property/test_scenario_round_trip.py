@@ -47,7 +47,7 @@ def markets(draw: st.DrawFn) -> list[dict[str, Any]]:
             "tick": PRICE.format(TICK_E6 * draw(st.integers(1, 1_000))),
             "lot": format_amount(Amount(symbol.partition("-")[0], LOT_E8 * draw(st.integers(1, 1_000)))),
             "initial_margin": draw(written(SHARE, 60_000, 10**6)),
-            "fee": draw(written(SHARE, 0, 10**5)),
+            "fee": draw(written(SHARE, 0, 20_000)),  # more, and closing by force would cost more than is held
             "band": draw(share),
         }
         for symbol in symbols

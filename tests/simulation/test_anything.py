@@ -81,10 +81,6 @@ def test_whatever_many_try_holds(seed: int) -> None:
     held(wild(seed))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="chain_against_ledger: the ledger rounds margin up once an order, the contract once a fill",
-)
 def test_a_margin_that_does_not_divide_holds() -> None:
     held(wild(2, "6 %"))
 

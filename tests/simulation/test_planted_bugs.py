@@ -187,7 +187,7 @@ def without_condition(monkeypatch: Patch, table: str, attribute: str) -> None:
         for action in actions:
             if type(action) in (Put, Update) and action.table == table:
                 when = tuple(clause for clause in action.when if clause.attribute != attribute)
-                action = action._replace(when=when)  # noqa: PLW2901
+                action = msgspec.structs.replace(action, when=when)  # noqa: PLW2901
             kept.append(action)
         transact(store, kept, token)
 

@@ -12,7 +12,7 @@ from sim.shrink import NothingToShrink, Shrinker, ddmin, write
 from system.matcher.commit import Changes
 from tests.simulation.scenes import small
 
-BUSY = ("signatures=off", "duration=90 s", "agents.2.rate=20 /s", "agents.2.cancel_share=30 %")
+BUSY = ("signatures=off", "duration=120 s", "agents.2.rate=20 /s", "agents.2.cancel_share=30 %")
 FAULTS = "faults=[{fault: throttle, probability: 1 %}, {fault: duplicate, target: stream -> archive}]"
 
 

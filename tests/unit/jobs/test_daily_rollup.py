@@ -7,7 +7,9 @@ import json
 import pytest
 
 from system.jobs.daily_rollup import DailyRollup
+from system.model.keys import Key
 from system.model.units import DAY_NS, MINUTE_NS
+from system.ports.store import Delete, Put
 from tests.rules import rule
 from tests.unit.floor import E6, START_NS, Floor
 
@@ -74,3 +76,18 @@ def test_a_day_without_trades_leaves_nothing():
     roll(floor)
     assert floor.store.scan("StatsDaily") == []
     assert floor.lake.list("") == []
+
+
+@rule("ROLL-002")
+def test_a_fill_that_is_committed_late_counts(floor):
+    late = floor.store.query("StatsIntraday", "MARKET#BTC-PERP", limit=1).items[0]
+    floor.store.write(Delete("StatsIntraday", Key(late["PK"], late["SK"])))
+    roll(floor)
+    assert floor.store.scan("StatsDaily")[0]["trades"] == 9
+
+    floor.store.write(Put("StatsIntraday", late))
+    roll(floor)
+
+    (day,) = floor.store.scan("StatsDaily")
+    assert (day["trades"], day["minutes"]) == (10, 10)
+    assert json.loads(floor.lake.get("daily/2025-05-03.json"))["markets"]["BTC-PERP"]["minutes"] == "10"

@@ -14,7 +14,7 @@ from system.model.keys import Key
 from system.model.messages import command_body, minute_command, read_command
 from system.model.order import order_from_item
 from system.model.units import NS
-from system.ports.store import MAX_TRANSACTION_ACTIONS, Clause, Put, Update
+from system.ports.store import MAX_TRANSACTION_ACTIONS, Clause, Update
 from tests.rules import rule
 from tests.unit.faults import FailingStore
 from tests.unit.floor import START_NS, Floor, account_of, comparable
@@ -332,11 +332,12 @@ def test_changes_merge_per_item_and_leave_out_empty_sums():
 
     lease, row, balance = actions
     assert isinstance(lease, Update)
-    assert isinstance(row, Put)
+    assert isinstance(row, Update)
+    assert "account" not in row.put, "signed terms stay as they were accepted"
     assert lease.when == (
         Clause("token", "=", 3),
         Clause("applied_seq", "=", 7),
         Clause("trade_no", "=", 2),
     )
-    assert row.when == (Clause("status", "=", "PENDING"), Clause("cum_qty_e8", "=", 0))
+    assert row.when == (Clause("status", "=", "PENDING"), Clause("cum_qty_e8", "absent"))
     assert balance == Update("Balances", Key("TRADER#u", "ASSET#USDC"), add={"available": 1, "reserved": -1})
