@@ -35,7 +35,7 @@ from system.matcher.steps import (
     StateChanged,
     Step,
 )
-from system.model.market import MarketKind, MarketSpec, MarketState
+from system.model.market import NETTING_RULES, MarketKind, MarketSpec, MarketState
 from system.model.order import LIVE, Order, Side
 from system.model.position import Position
 from system.model.units import NS, QTY_SCALE
@@ -69,7 +69,9 @@ def specs(rng: Random) -> list[MarketSpec]:
     for n, model in enumerate(FUNDING):
         preset = list(LIQUIDATION)[n % len(LIQUIDATION)]
         policy = ("ranked", "pro_rata", "")[n % 3]
-        found.append(replace(perp, symbol=f"P{n:02d}-PERP", funding=model, liquidation=preset, adl=policy))
+        netting = NETTING_RULES[n % 3]
+        terms = {"funding": model, "liquidation": preset, "adl": policy, "netting": netting}
+        found.append(replace(perp, symbol=f"P{n:02d}-PERP", **terms))
     found += [
         replace(perp, symbol=f"F{n}-27JUN25", kind=MarketKind.FUTURE, liquidation=list(LIQUIDATION)[n % 5])
         for n in range(6)
@@ -281,6 +283,8 @@ class Market:
         for order in [*self.engine.book.orders(), *self.engine.stops]:
             assert order.hold >= hold_resting(order, self.spec), order
             holds[order.trader, order.hold_asset] += order.hold
+        for at in positions:
+            holds[at.trader, "USDC"] -= at.relief
         return holds
 
     def check_replay(self) -> None:

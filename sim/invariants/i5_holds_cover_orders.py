@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 
-from sim.invariants.ledger import USDC, balances, limit_orders, named
+from sim.invariants.ledger import USDC, balances, limit_orders, named, open_positions
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
 from system.model.market import MarketKind, MarketSpec
-from system.model.order import BUY, LIVE, PENDING
+from system.model.order import BUY, LIVE, OPEN, PENDING
 from system.model.units import PPM, QTY_SCALE
+
+Orders = dict[tuple[str, str], list[Item]]
 
 
 @invariant("I5_holds_cover_orders")
@@ -21,12 +24,14 @@ def check(state: State) -> Found:
 
     The obligation is computed here anew from the market's terms, not with the system's own rule:
     notional or margin of what is left at the worst price it may still be filled at, and the fee
-    that the whole order then owes. The holds of a trader's orders must be what Balances says is
-    reserved.
+    that the whole order then owes. What Balances says is reserved must be the holds of a trader's
+    orders less his reliefs, and a relief no more than the market's netting rule allows: the initial
+    margin of what only closes, and of the cheaper of each pair (or side) of the rest.
     Source: identity I5 (rule CONS-005); "all orders fully pre-paid", design document section 1.
     """
     looked_at = 0
     held: dict[tuple[str, str], int] = defaultdict(int)
+    resting: Orders = defaultdict(list)
     for row in limit_orders(state):
         looked_at += 1
         hold = row["hold"]
@@ -40,6 +45,9 @@ def check(state: State) -> Found:
         if hold < needed:
             yield Violation(named(row), f"hold of at least {needed}", str(hold), needed - hold)
         held[row["trader"], row["hold_asset"]] += hold
+        if state.specs[row["symbol"]].nets and row["status"] == OPEN and not row.get("reduce_only"):
+            resting[row["trader"], row["symbol"]].append(row)
+    yield from _reliefs(state, resting, held)
     for row in state.items(keys.ORDERS):
         if row["orderType"] in ("MARGIN", "INSURE") and row["status"] == PENDING:
             held[row["trader"], USDC] += row["hold"]  # on its way into a market
@@ -48,8 +56,22 @@ def check(state: State) -> Found:
         expected, was = held[trader, asset], reserved.get((trader, asset), 0)
         if expected != was:
             where = f"trader {trader}: reserved {asset}"
-            yield Violation(where, f"{expected}, the holds of the live orders", f"{was}", abs(expected - was))
+            yield Violation(
+                where, f"{expected}, the holds of the live orders less reliefs", f"{was}", abs(expected - was)
+            )
     return looked_at
+
+
+def _reliefs(state: State, resting: Orders, held: dict[tuple[str, str], int]) -> Iterator[Violation]:
+    """Take the reliefs off what is held, and see that none is more than its market's rule allows."""
+    for row in open_positions(state):
+        if relief := row.get("relief", 0):
+            trader, symbol = row["trader"], row["symbol"]
+            most = _most_relief(row["size_e8"], resting[trader, symbol], state.specs[symbol])
+            if relief > most:
+                where = f"trader {trader} in {symbol}"
+                yield Violation(where, f"relief of at most {most}", str(relief), relief - most)
+            held[trader, USDC] -= relief
 
 
 def _obligation(row: Item, spec: MarketSpec) -> tuple[str, int]:
@@ -71,6 +93,38 @@ def _obligation(row: Item, spec: MarketSpec) -> tuple[str, int]:
     if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return USDC, notional + fee
     return USDC, _ceil(traded + notional, spec.im_ppm) - _ceil(traded, spec.im_ppm) + fee
+
+
+def _most_relief(size_e8: int, orders: list[Item], spec: MarketSpec) -> int:
+    """Return the initial margin of what a trader's orders need not hold, rounded down."""
+    buys = sorted([-o["limit_price_e6"], o["seq"], o["leaves_e8"]] for o in orders if o["side"] == BUY)
+    sells = sorted([o["limit_price_e6"], o["seq"], o["leaves_e8"]] for o in orders if o["side"] != BUY)
+    closing = sells if size_e8 > 0 else buys
+    free = 0
+    left = abs(size_e8)
+    for order in closing:  # the best priced close first
+        qty = min(left, order[2])
+        free += abs(order[0]) * qty
+        order[2] -= qty
+        left -= qty
+    if spec.netting == "max":
+        free += min(sum(abs(price) * leaves for price, _, leaves in side) for side in (buys, sells))
+    else:
+        free += _cheaper_halves(buys, sells)
+    return free * spec.im_ppm // (PPM * QTY_SCALE)
+
+
+def _cheaper_halves(buys: list[list[int]], sells: list[list[int]]) -> int:
+    """Return price times quantity of the cheaper order of each pair, best priced first."""
+    free = buy = sell = 0
+    while buy < len(buys) and sell < len(sells):
+        qty = min(buys[buy][2], sells[sell][2])
+        free += min(abs(buys[buy][0]), sells[sell][0]) * qty
+        buys[buy][2] -= qty
+        sells[sell][2] -= qty
+        buy += not buys[buy][2]
+        sell += not sells[sell][2]
+    return free
 
 
 def _ceil(amount: int, ppm: int) -> int:

@@ -19,7 +19,7 @@ from sim.scenario.units import (
     format_amount,
 )
 from sim.scenario.words import choice
-from system.model.market import STP_MODES, MarketKind, MarketSpec
+from system.model.market import NETTING_RULES, STP_MODES, MarketKind, MarketSpec
 from system.model.symbols import Terms, read_symbol
 from system.model.units import PPM
 from system.risk.funding import PRESETS as FUNDING_MODELS
@@ -74,8 +74,8 @@ class Market(Part):
     """Time between two payments; the model's own when left out."""
     funding_cap: Share = 0
     """The most that funding costs an hour, of the index; 0 %: no bound but the model's own."""
-    netting: Annotated[str, choice("netting rule", "gross")] = "gross"
-    """What a trader's opposite orders hold together."""
+    netting: Annotated[str, choice("netting rule", *NETTING_RULES)] = "pair"
+    """What a trader's opposite orders hold: the dearer of each pair, the dearer side, or all (`gross`)."""
     insurance: Usdc = 0
     """What the insurance fund begins with, deposited by the exchange."""
     event_cap: PositiveShare = PPM

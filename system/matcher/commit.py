@@ -12,7 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from system.matcher.steps import Accounts, Fill, Forced, Moved, Posting, StateChanged, Step
+from system.matcher.steps import (
+    Accounts,
+    Done,
+    Fill,
+    Forced,
+    Moved,
+    Posting,
+    Reduced,
+    Rested,
+    StateChanged,
+    Step,
+)
 from system.model import keys
 from system.model.keys import Item, Key
 from system.model.order import PENDING, Order
@@ -22,7 +33,7 @@ from system.ports.store import MAX_TRANSACTION_ACTIONS, NOT_EXISTS, Action, Clau
 
 FIXED_ACTIONS = 4  # lease, market account, StatsIntraday, StatsLifetime
 ACTIONS_PER_FILL = 9  # trade, two orders, two positions, four balances
-ACTIONS_PER_END = 2  # order, balance
+ACTIONS_PER_END = 3  # order, balance, position
 ROOM = MAX_TRANSACTION_ACTIONS - FIXED_ACTIONS - ACTIONS_PER_FILL - ACTIONS_PER_END
 """As long as no more actions are gathered than this, an order's end and a fill still fit."""
 
@@ -87,6 +98,9 @@ class Changes:
             self.positions[step.taker.trader] = step.taker_position
             self.fees += step.fees
             self.clearing += step.clearing
+        elif type(step) is Rested or type(step) is Done or type(step) is Reduced:
+            if step.position is not None:
+                self.positions[step.position.trader] = step.position
         elif type(step) is StateChanged:
             self.market |= {"status": step.state.value, "reopens_ns": step.reopens_ns}
         elif type(step) is Moved:

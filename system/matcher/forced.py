@@ -66,6 +66,8 @@ class ForcedClose:
 
     def _meet(self, maker: Order, price_e6: int, qty_e8: int) -> Step:
         engine, spec, position = self.engine, self.engine.spec, self.position
+        if engine.is_short(maker):
+            return engine.end_resting(maker, CANCELED, EndReason.UNCOVERED, self.now_ns)
         maker_at = engine.position(maker.trader)
         effect = effect_of(maker_at, maker, price_e6, qty_e8, spec, maker.cum_notional)
         if effect is None:

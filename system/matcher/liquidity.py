@@ -1,4 +1,4 @@
-"""Look before the leap: would a fill-or-kill order be filled to the last lot? MATC-022."""
+"""Look before the leap: may an order meet another, and would a fill-or-kill order be filled? MATC-022."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ def reaches(order: Order, price_e6: int) -> bool:
     if order.side == BUY:
         return price_e6 <= order.limit_price_e6
     return price_e6 >= order.limit_price_e6 and not 0 < order.worst_price_e6 < price_e6
+
+
+def crosses(order: Order, book: Book) -> bool:
+    """Tell whether an order would trade with the best of the other side at its limit."""
+    level = (book.asks if order.side == BUY else book.bids).best()
+    if level is None:
+        return False
+    price = level.price_e6
+    return price <= order.limit_price_e6 if order.side == BUY else price >= order.limit_price_e6
 
 
 def is_own(maker: Order, taker: Order) -> bool:
@@ -88,3 +97,15 @@ def fills_whole(
         if not left:
             return True
     return False
+
+
+def keeps_place(old: Order, new: Order) -> bool:
+    """Only less quantity at the same price keeps the place in the queue (MATC-026)."""
+    return (
+        new.side == old.side
+        and new.limit_price_e6 == old.limit_price_e6
+        and new.qty_e8 <= old.leaves_e8
+        and new.order_type == "LIMIT"
+        and new.tif in ("GTC", "GTT")
+        and new.reduce_only == old.reduce_only
+    )

@@ -14,7 +14,8 @@ from system.matcher.clearing import clear
 from system.matcher.fills import Party, effect_of, position_after, release_to, settle
 from system.matcher.house import House
 from system.matcher.lifecycle import enter, set_state, wind_up
-from system.matcher.liquidity import fills_whole, is_own, reaches
+from system.matcher.liquidity import crosses, fills_whole, is_own, keeps_place, reaches
+from system.matcher.netting import Netting, netted
 from system.matcher.steps import (
     Cancel,
     CancelBelow,
@@ -81,6 +82,7 @@ class Engine:
         self._expiry_ns = spec.expiry_ns
         self._liquidates = spec.liquidates
         self._has_positions = spec.kind is not MarketKind.SPOT
+        self.netting = Netting(spec) if spec.nets else None
         self._touched: dict[str, None] = {}  # traders whose reduce-only orders must be looked at again
 
     def restore(self, orders: Iterable[Order]) -> None:
@@ -92,9 +94,15 @@ class Engine:
                 self.book.add(order)
         # a crash may have cut off what MATC-036 had to trim; the next command looks after it
         self._touched = dict.fromkeys(self.book.reduce_only)
+        if self.netting is not None:
+            self.netting.restore(self.book.orders())
 
     def run(self, command: Command, now_ns: int, seq: int) -> Iterator[Step]:
         """Carry out one sequenced command and yield its effects in order."""
+        steps = self._carry_out(command, now_ns, seq)
+        return steps if self.netting is None else netted(self, self.netting, steps, now_ns)
+
+    def _carry_out(self, command: Command, now_ns: int, seq: int) -> Iterator[Step]:
         for order in self.book.expired(now_ns):
             yield self.end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
         if self.reopens_ns and now_ns >= self.reopens_ns:
@@ -127,6 +135,8 @@ class Engine:
             if at.trades:
                 line = f"{trader} {at.size_e8} {at.cost} {at.margin} {at.realised} {at.fees} {at.trades}\n"
                 digest.update(line.encode())
+            if at.relief:
+                digest.update(f"{trader} {at.relief}\n".encode())
         return digest.hexdigest()
 
     # commands
@@ -157,7 +167,7 @@ class Engine:
     def arrive(self, order: Order, now_ns: int, *, resumed: bool) -> Iterator[Step]:
         """Let an order that may enter meet the book."""
         makers_only = order.post_only or self.state is MarketState.POST_ONLY
-        if makers_only and self._crosses(order):
+        if makers_only and crosses(order, self.book):
             yield self._end(order, REJECTED, RejectReason.WOULD_TAKE, now_ns)
             return
         if order.tif == "FOK" and not resumed and not self._fills(order):
@@ -174,7 +184,7 @@ class Engine:
             yield self._end(order, REJECTED, RejectReason.TOO_LATE_TO_CANCEL, now_ns)
         elif old.trader != order.trader:
             yield self._end(order, REJECTED, RejectReason.NOT_OWNER, now_ns)
-        elif _keeps_place(old, order):
+        elif keeps_place(old, order):
             order.seq = old.seq  # the seq is the place: a rebuilt book must sort it there again
             order.status = OPEN
             order.updated_ns = now_ns
@@ -208,6 +218,10 @@ class Engine:
         mine = [*self.book.by_trader.get(trader, {}).values(), *self.stops.of(trader)]
         return sorted(mine, key=_seq)
 
+    def is_short(self, order: Order) -> bool:
+        """Tell whether an order must be cancelled, not filled: netting covers it no longer (MATC-082)."""
+        return self.netting is not None and order.trader in self.netting.short
+
     def touch(self, *traders: str) -> None:
         """Note whose position has changed otherwise than by a fill of the book."""
         for trader in traders:
@@ -221,13 +235,6 @@ class Engine:
             self.open_interest_e8 += max(after, 0) - max(before, 0)
 
     # the way of a taker
-
-    def _crosses(self, order: Order) -> bool:
-        level = (self.book.asks if order.side == BUY else self.book.bids).best()
-        if level is None:
-            return False
-        price = level.price_e6
-        return price <= order.limit_price_e6 if order.side == BUY else price >= order.limit_price_e6
 
     def _fills(self, order: Order) -> bool:
         mode = StpMode(order.stp) if order.stp else self.stp
@@ -263,6 +270,8 @@ class Engine:
 
     def _meet(self, maker: Order, taker: Order, price_e6: int, qty_e8: int, now_ns: int) -> Step:
         """Trade, or remove the side that the trade would bankrupt (MATC-032)."""
+        if self.is_short(maker):
+            return self.end_resting(maker, CANCELED, EndReason.UNCOVERED, now_ns)
         spec = self.spec
         maker_at = self.position(maker.trader)
         maker_effect = effect_of(maker_at, maker, price_e6, qty_e8, spec, maker.cum_notional)
@@ -386,15 +395,3 @@ class Engine:
 
 def _seq(order: Order) -> int:
     return order.seq
-
-
-def _keeps_place(old: Order, new: Order) -> bool:
-    """Only less quantity at the same price keeps the place in the queue (MATC-026)."""
-    return (
-        new.side == old.side
-        and new.limit_price_e6 == old.limit_price_e6
-        and new.qty_e8 <= old.leaves_e8
-        and new.order_type == "LIMIT"
-        and new.tif in ("GTC", "GTT")
-        and new.reduce_only == old.reduce_only
-    )

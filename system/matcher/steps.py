@@ -42,6 +42,7 @@ class EndReason(StrEnum):
     SELF_TRADE = "SELF_TRADE"
     NO_LIQUIDITY = "NO_LIQUIDITY"
     LIQUIDATION = "LIQUIDATION"
+    UNCOVERED = "UNCOVERED"
 
 
 class Cancel(NamedTuple):
@@ -179,6 +180,7 @@ class Rested(msgspec.Struct, frozen=True):
 
     order: Order
     postings: tuple[Posting, ...]
+    position: Position | None = None  # of its trader, when netting has changed its relief
 
     @property
     def orders(self) -> tuple[Order]:
@@ -192,6 +194,7 @@ class Reduced(msgspec.Struct, frozen=True):
     order: Order
     prevented_e8: int
     postings: tuple[Posting, ...]
+    position: Position | None = None
 
     @property
     def orders(self) -> tuple[Order]:
@@ -205,6 +208,7 @@ class Done(msgspec.Struct, frozen=True):
     order: Order
     postings: tuple[Posting, ...]
     prevented_e8: int = 0  # quantity that self-trade prevention kept from trading
+    position: Position | None = None
 
     @property
     def orders(self) -> tuple[Order]:

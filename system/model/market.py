@@ -111,12 +111,17 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     settle_window_s: int = 1_800
     cooldown_s: int = 60  # POST_ONLY lasts so long before a market is ACTIVE again
     stp: str = "EXPIRE_TAKER"  # for orders that name no mode
-    netting: str = "gross"
+    netting: str = "pair"  # of a trader's open orders, where positions have margin
     settlement: Settlement = "chain"
 
     @property
     def margined(self) -> bool:
         return self.kind in MARGINED
+
+    @property
+    def nets(self) -> bool:
+        """Tell whether a trader's opposite orders stand for each other; elsewhere each pays for itself."""
+        return self.margined and self.netting != "gross"
 
     @property
     def clears(self) -> bool:

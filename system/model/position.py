@@ -16,7 +16,7 @@ class Position(msgspec.Struct, kw_only=True):
     the sums over all traders exact. In a spot market the row counts what was traded, margin 0.
 
     Units: size_e8 1e-8 base, positive for long; cost uUSDC, positive for long; margin, realised,
-    fees uUSDC.
+    fees, relief uUSDC.
     """
 
     trader: str
@@ -30,6 +30,7 @@ class Position(msgspec.Struct, kw_only=True):
     version: int = 0
     adjusted: int = 0  # funding, liquidation fees, settlement: what moved its money beside fills
     plan: int = 0  # the last plan of the clearing house that has moved it
+    relief: int = 0  # of the holds of its trader's orders here, what netting does not reserve (MATC-080)
 
     @property
     def key(self) -> keys.Key:
@@ -54,6 +55,8 @@ class Position(msgspec.Struct, kw_only=True):
             item["adjusted"] = self.adjusted
         if self.plan:
             item["plan"] = self.plan
+        if self.relief:
+            item["relief"] = self.relief
         return item
 
 

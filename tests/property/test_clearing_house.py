@@ -25,6 +25,7 @@ from system.matcher.steps import (
     Mark,
     MoveMargin,
     SetState,
+    StpMode,
 )
 from system.model.market import MarketKind, MarketSpec, MarketState
 from system.model.units import NS
@@ -99,7 +100,7 @@ class Business:
     """Carries out what Hypothesis thinks of, and keeps the log."""
 
     def __init__(self, spec: MarketSpec) -> None:
-        self.venue = Venue(spec)
+        self.venue = Venue(spec, StpMode(spec.stp))
         self.venue.now_ns = (JUNE - 600) * NS
         self.log: list[tuple[Any, int, int]] = []
         self.funding: list[FundingPaid] = []
@@ -216,6 +217,16 @@ def test_a_leveraged_perp_keeps_the_identities(preset, actions):
 @given(st.lists(ACTIONS, min_size=20, max_size=60))
 def test_every_funding_model_keeps_the_identities(model, actions):
     check(replace(LEVERAGED, funding=model, adl="pro_rata"), actions, ends=True)
+
+
+@rule("MATC-080", "MATC-082")
+@pytest.mark.parametrize("stp", ["NONE", "EXPIRE_TAKER", "DECREMENT"])
+@pytest.mark.parametrize("netting", ["pair", "max"])
+@settings(max_examples=settings.default.max_examples // 4)
+@given(st.lists(ACTIONS, min_size=20, max_size=60), st.sampled_from([10**6, 333_333, 100_000]))
+def test_netting_is_exact_and_never_short(netting, stp, actions, im_ppm):
+    terms = {"netting": netting, "stp": stp, "im_ppm": im_ppm, "funding": "seed_literal"}
+    check(replace(LEVERAGED, **terms), actions, ends=True)
 
 
 @pytest.mark.parametrize("spec", [FUTURE, CALL, PUT], ids=lambda spec: spec.symbol)

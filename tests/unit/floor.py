@@ -310,6 +310,7 @@ class Floor:
             sums["USDC"] += position.margin
             sizes[position.symbol] += position.size_e8
             costs[position.symbol] += position.cost
+            reserved[position.trader, "USDC"] += position.relief
         assert dict(sums) == dict(self.deposited), (dict(sums), dict(self.deposited))
         for symbol, spec in self.specs.items():
             account = keys.Key(keys.market_pk(symbol), "ASSET#USDC")

@@ -181,6 +181,9 @@ class Venue:
             assert order.hold == (owed_by(order, self.spec) if resting else 0), order
             assert order.leaves_e8 if resting else not order.leaves_e8, order
             owed[order.trader, order.hold_asset] += order.hold
+        for trader, at in self.engine.positions.items():
+            assert at.relief == relief_by(self.engine, trader), at
+            owed[trader, "USDC"] -= at.relief
         assert {key: hold for key, hold in owed.items() if hold} == {
             key: hold for key, hold in self.reserved.items() if hold
         }
@@ -230,6 +233,34 @@ def owed_by(order: Order, spec: MarketSpec) -> int:
         return notional + fee
     margin = up(spec.im_ppm * (order.cum_notional + notional)) - up(spec.im_ppm * order.cum_notional)
     return margin + fee
+
+
+def relief_by(engine: Engine, trader: str) -> int:
+    """Compute what netting sets free, lot by lot: the margin of what closes and of the cheaper halves."""
+    spec = engine.spec
+    if spec.netting == "gross" or spec.kind not in (MarketKind.PERP, MarketKind.FUTURE):
+        return 0
+    mine = sorted(
+        (o for o in engine.book.orders() if o.trader == trader and not o.reduce_only), key=lambda o: o.seq
+    )
+    sides = {
+        side: [o.limit_price_e6 for o in mine if o.side == side for _ in range(o.leaves_e8 // spec.lot_e8)]
+        for side in ("BUY", "SELL")
+    }
+    buys, sells = sorted(sides["BUY"], reverse=True), sorted(sides["SELL"])
+    at = engine.positions.get(trader)
+    lots = at.size_e8 // spec.lot_e8 if at else 0
+    free = sum(sells[: max(0, lots)]) + sum(buys[: max(0, -lots)])
+    sells, buys = sells[max(0, lots) :], buys[max(0, -lots) :]
+    if spec.netting == "max":
+        free += min(sum(buys), sum(sells))
+    else:
+        free += sum(min(pair) for pair in zip(buys, sells, strict=False))
+    most = 0
+    for o in mine:
+        whole = o.cum_notional + o.limit_price_e6 * o.leaves_e8 // E8
+        most += up(spec.im_ppm * whole) - up(spec.im_ppm * o.cum_notional)
+    return min(free * spec.lot_e8 * spec.im_ppm // (E8 * E6), most)
 
 
 def up(amount_ppm: int) -> int:
