@@ -264,7 +264,7 @@ def test_numbers_that_decisions_rest_on() -> None:
     template = load_template()
     sizes = {each.logical_id: each.batch_size for each in template.event_source_mappings()}
 
-    assert (MAX_TRANSACTION_ACTIONS, ROOM, batching.MAX_TRADES) == (100, 85, 98)
+    assert (MAX_TRANSACTION_ACTIONS, ROOM, batching.MAX_TRADES) == (100, 84, 98)
     assert sizes["SettleMapping"] == 50
     assert histogram.GAMMA == 1.02
     assert template.queue(template.commands_queue).max_receive_count == 10
