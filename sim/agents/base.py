@@ -62,6 +62,13 @@ def wait_for_prices(desk: Desk, symbols: tuple[str, ...]) -> Life:
         yield desk.sleep(_FIRST_LOOK_NS)
 
 
+def begin(desk: Desk, symbols: tuple[str, ...], within_ns: int) -> Life:
+    """Come at a random moment of a span, listen to the markets, and wait until all are priced."""
+    yield desk.sleep(1 + desk.dice.randrange(within_ns + 1))
+    desk.listen(*symbols)
+    yield from wait_for_prices(desk, symbols)
+
+
 def poisson_gap_ns(dice: Random, mean_ns: float) -> int:
     """Draw the time to the next arrival of a Poisson process, at least 1 ns."""
     return int(dice.expovariate(1.0) * mean_ns) + 1

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from sim.agents.base import Agent, Life, poisson_gap_ns, wait_for_prices
+from sim.agents.taking import affordable_e8, worst_e6
 from sim.scenario.units import PositiveUsdc, Rate, Share, mean_gap_ns
 from system.model.order import BUY, SELL, Side
 from system.model.units import PPM, notional
@@ -57,8 +58,8 @@ class NoiseTaker(Agent):
             return
         symbol = view.spec.symbol
         side = self._side(heads, notional(reference_e6, desk.inventory_e8(symbol)))
-        price_e6 = self._worst(view, side, reference_e6)
-        qty_e8 = min(view.lots_for(round(worth), reference_e6), _affordable_e8(desk, view, side, price_e6))
+        price_e6 = worst_e6(view, side, reference_e6, self.reach)
+        qty_e8 = min(view.lots_for(round(worth), reference_e6), affordable_e8(desk, view, side, price_e6))
         if qty_e8 == 0 or notional(price_e6, qty_e8) < view.spec.min_notional:
             return
         place = desk.buy if side == BUY else desk.sell
@@ -71,22 +72,3 @@ class NoiseTaker(Agent):
         if abs(worth) >= self.inventory:
             return SELL if worth > 0 else BUY
         return BUY if heads * PPM < self.buys else SELL
-
-    def _worst(self, view: MarketView, side: Side, reference_e6: int) -> int:
-        """Return the worst price it signs, inside the exchange's band."""
-        away_e6 = reference_e6 * self.reach // PPM
-        band_e6 = view.band_e6(side)
-        if side == BUY:
-            price_e6 = view.tick_down(reference_e6 + away_e6)
-            return price_e6 if band_e6 is None else min(price_e6, band_e6)
-        price_e6 = view.tick_up(reference_e6 - away_e6)
-        return price_e6 if band_e6 is None else max(price_e6, band_e6)
-
-
-def _affordable_e8(desk: Desk, view: MarketView, side: Side, price_e6: int) -> int:
-    """Return the largest whole-lot quantity whose hold it can pay, leaving a twentieth for late news."""
-    lot_e8 = view.spec.lot_e8
-    many_e8 = 1_000 * lot_e8
-    asset, hold = view.hold(side, many_e8, price_e6, resting=False)
-    free = desk.available(asset) * 19 // 20
-    return max(0, free * many_e8 // hold // lot_e8 * lot_e8)

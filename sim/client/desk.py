@@ -23,6 +23,7 @@ from system.model.messages import market_channel, trader_channel
 from system.model.order import BUY, REJECTED, SELL, TERMINAL
 
 Response = dict[str, Any]
+Outside = Callable[[str, int], int]
 _TERMINAL = frozenset(TERMINAL)
 
 
@@ -123,6 +124,8 @@ class Desk:
         positions: by symbol.
         sent, accepted, rejected: orders so far; rejected counts the door's and the matcher's refusals.
         rejects: how often each reason was given.
+        outside: the price (uUSDC per 1.0) of an asset on other venues, so many ns ago: public, and as late
+            as the trader's line to them is.
     """
 
     __slots__ = (
@@ -141,6 +144,7 @@ class Desk:
         "funds",
         "name",
         "open_orders",
+        "outside",
         "positions",
         "rejected",
         "rejects",
@@ -156,6 +160,7 @@ class Desk:
         dice: Random,
         door: Door,
         requests: Requests,
+        outside: Outside | None = None,
     ) -> None:
         self.name = purse.name
         self.account = purse.account
@@ -163,6 +168,7 @@ class Desk:
         self.funds = dict(funds)
         self.dice = dice
         self.door = door
+        self.outside = outside or self._index
         self.open_orders: dict[str, OpenOrder] = {}
         self.positions: dict[str, Position] = {}
         self.sent = self.accepted = self.rejected = self.fills = 0
@@ -219,6 +225,13 @@ class Desk:
     def working(self) -> int:
         """How many orders are sent and not ended, answered or not."""
         return len(self._live)
+
+    def _index(self, asset: str, _ago_ns: int) -> int:
+        """Return the published index, for who has no line to other venues; 0 before the first."""
+        views = self._views.values()
+        return next(
+            (view.index_e6 or view.mark_e6 or 0 for view in views if view.spec.underlying == asset), 0
+        )
 
     # --- listening ------------------------------------------------------------------------------
 

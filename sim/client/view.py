@@ -35,6 +35,8 @@ class MarketView:
         "_in_full",
         "_mark_ns",
         "_trade_no",
+        "funding_e12",
+        "index_e6",
         "last_price_e6",
         "mark_e6",
         "spec",
@@ -44,6 +46,8 @@ class MarketView:
         self.spec = spec
         self._in_full = not spec.margined
         self.mark_e6: int | None = None
+        self.index_e6: int | None = None
+        self.funding_e12 = 0  # what longs paid last, as a share of the index
         self.last_price_e6: int | None = None
         self._bids: Sequence[Sequence[Any]] = ()
         self._asks: Sequence[Sequence[Any]] = ()
@@ -131,6 +135,9 @@ class MarketView:
                 self.last_price_e6 = int(data["price_e6"])
         elif kind == "markPrice":
             self.hear_mark(int(data["mark_e6"]), message["ts_ns"])
+            self.index_e6 = int(data["index_e6"]) or self.index_e6
+        elif kind == "fundingRate":
+            self.funding_e12 = int(data["rate_e12"])
 
     def hear_mark(self, mark_e6: int, ts_ns: int) -> None:
         """Take a mark price said at `ts_ns` (UTC)."""

@@ -192,6 +192,7 @@ class World:
             self.dice.named("agent", wallet.name),
             self.door,
             Requests(wallet.name, purse, self.specs, signing),
+            self.prices.was_e6,
         )
         self.desks.append(desk)
         self.timeline.env.process(wallet.agent.live(desk))

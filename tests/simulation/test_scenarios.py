@@ -10,7 +10,7 @@ from sim.scenario.schema import Scenario, json_schema
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.glob("**/*.yaml"))
-SHORT = {"throughput": "3 s", "reorg-storm": "250 s", "stale-oracle": "11 min"}
+SHORT = {"throughput": "3 s", "reorg-storm": "250 s", "stale-oracle": "11 min", "bazaar": "1 min"}
 LONG_WINDOWS = ("matcher-crash", "infra-")
 """Scenarios whose faults need all of their time."""
 

@@ -41,6 +41,10 @@ class OraclePrices:
         """Return the true price now, as no one inside the exchange sees it."""
         return self._paths[asset].at(self._now_ns())
 
+    def was_e6(self, asset: str, ago_ns: int) -> int:
+        """Return the price on other venues so long ago: how traders with a line to them see it."""
+        return self._paths[asset].at(self._now_ns() - ago_ns)
+
     def latest(self, asset: str) -> list[Observation]:
         path = self._paths.get(asset)
         if path is None:

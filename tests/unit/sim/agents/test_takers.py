@@ -133,10 +133,16 @@ def test_two_agents_of_one_group_differ() -> None:
 REPLAY = """
 from hashlib import sha256
 from exchange import FUNDS, TinyExchange
+NEEDED = {
+    "whale": {"target": "50_000 USDC", "unwind": "30 s"},
+    "manipulator": {"during": ["5 s", "30 s"], "budget": "50_000 USDC"},
+    "flow_replay": {"file": "tests/unit/sim/agents/flow.csv"},
+}
 from sim.agents import KINDS
 for kind in KINDS:
     word = kind.__module__.rpartition(".")[2]
     rate = {"rate": "5 /s"} if "rate" in kind.model_fields else {}
+    rate |= NEEDED.get(word, {})
     if word == "recorded":
         cancel = {"at": "3 s", "method": "DELETE", "path": "/orders/BTC-PERP:1", "body": "{}"}
         rate["commands"] = [cancel, cancel | {"at": "5 s"}]
