@@ -146,7 +146,8 @@ class _Table:
             self.stream.changes.append((name, now_ns, old, new, expired))
 
 
-_Staged = tuple[_Table, str, str, Item | None, Item | None]
+_Staged = tuple[_Table, dict[str, Item] | None, str, str, Item | None, Item | None]
+"""(table, partition if there is one, PK, SK, old item, new item)"""
 
 
 class MemoryStore:
@@ -253,12 +254,14 @@ class MemoryStore:
             if type(action) is Put:
                 item = new = action.item
                 pk, sk = item["PK"], item["SK"]
-                old = table.rows[pk].get(sk) if pk in table.rows else None
+                partition = table.rows.get(pk)
+                old = None if partition is None else partition.get(sk)
                 items.append(item)
             elif type(action) is Update:
                 pk, sk = action.key
                 put, add = action.put, action.add
-                old = table.rows[pk].get(sk) if pk in table.rows else None
+                partition = table.rows.get(pk)
+                old = None if partition is None else partition.get(sk)
                 item = {"PK": pk, "SK": sk} if old is None else old.copy()
                 if put:
                     item.update(put)
@@ -272,14 +275,15 @@ class MemoryStore:
                     _refuse_other_key(action, item)
             else:
                 pk, sk = action.key
-                old = table.rows[pk].get(sk) if pk in table.rows else None
+                partition = table.rows.get(pk)
+                old = None if partition is None else partition.get(sk)
                 new = None if type(action) is Delete else old
             named.add((action.table, pk, sk))
             if when:
                 reason = ("" if old is None else "PK") if when is NOT_EXISTS else broken_clause(old, when)
                 if reason:
                     broken[len(staged)] = reason
-            staged.append((table, pk, sk, old, new))
+            staged.append((table, partition, pk, sk, old, new))
         if len(named) != len(staged):
             raise ValueError("transact: two actions name one item")
         size = (_weigh_items(items) if items else 0) + (_weigh_changes(changed) if changed else 0)
@@ -287,12 +291,14 @@ class MemoryStore:
 
     def _apply(self, staged: Sequence[_Staged]) -> None:
         now_ns = self._clock.now_ns()
-        for table, pk, sk, old, new in staged:
+        for table, partition, pk, sk, old, new in staged:
             if new is old:
                 continue  # a Check, or nothing to delete
             if new is None:
                 del table.rows[pk][sk]
-            elif pk in table.rows:
+            elif partition is not None:
+                partition[sk] = new
+            elif pk in table.rows:  # an action before this one has made the partition
                 table.rows[pk][sk] = new
             else:
                 table.rows[pk] = {sk: new}
