@@ -30,6 +30,7 @@ class Exit(IntEnum):
     UNAVAILABLE = 6
     DIFFERS = 7
     DEFECT = 70
+    INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
     @property
     def about(self) -> str:
@@ -47,6 +48,7 @@ _ABOUT = {
     Exit.UNAVAILABLE: "a backend or chain could not be reached or made",
     Exit.DIFFERS: "a replay or comparison differs",
     Exit.DEFECT: "a defect of the harness itself",
+    Exit.INTERRUPTED: "stopped by Ctrl-C before the end",
 }
 
 
@@ -119,6 +121,8 @@ def failures(reproduce: str = "") -> Iterator[None]:
         raise fail(Exit.DIFFERS, "The runs differ.", *lines, reproduce=reproduce) from None
     except DexError as error:
         raise fail(Exit.USAGE, type(error).__name__, ("problem", str(error)), reproduce=reproduce) from None
+    except KeyboardInterrupt:
+        raise fail(Exit.INTERRUPTED, "Interrupted.", reproduce=reproduce) from None
     except Exception as error:  # whatever else comes is our own mistake, and is shown as one
         traceback.print_exception(error, file=sys.stderr)
         what = f"A defect of the harness: {type(error).__name__}."

@@ -69,7 +69,6 @@ def test_an_interrupted_run_stops_its_chain(interrupted: tuple[Path, Said, int])
     assert "Traceback" not in said.err
 
 
-@pytest.mark.xfail(strict=True, reason="sim/cli: Ctrl-C ends with 130 and without a word")
 def test_an_interrupted_run_says_so(interrupted: tuple[Path, Said, int]) -> None:
     _, said, _ = interrupted
 
