@@ -109,6 +109,11 @@ setup: | needs ## make .venv and install everything; the others call it, and a s
 setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contracts/node_modules/.stamp)
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'Everything is installed; the command is $(BIN)/dexsim',:)
 
+.PHONY: test-localstack
+test-localstack: setup build/ministack/.stamp ## the template deployed to MiniStack and run there, without Docker: two minutes
+	@$(SAY) 'Starting MiniStack on 127.0.0.1, deploying the template, running the tests against it'
+	@$(BIN)/python -m sim.stack.emulator $(BIN)/python -m pytest -q -m localstack tests/emulator
+
 .PHONY: test-deep
 test-deep: setup check compiled test-contracts ## everything that takes minutes: many seeds, many examples
 	@DEXSIM_EXAMPLES=deep $(BIN)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile -m ''
@@ -135,7 +140,8 @@ lock: $(UV) ## write the lock files anew from pyproject.toml (UPGRADE=1 takes ne
 	@$(SAY) 'Locking'
 	@$(LOCK) --universal $(foreach e,system sim contracts dev,--extra $(e)) -o requirements.lock
 	@$(LOCK) --python-version 3.11 --extra peers --constraint requirements.lock -o requirements-peers.lock
-	@git --no-pager diff --stat -- requirements.lock requirements-peers.lock
+	@$(LOCK) --python-version 3.11 --extra ministack -o requirements-ministack.lock
+	@git --no-pager diff --stat -- requirements.lock requirements-peers.lock requirements-ministack.lock
 LOCK = $(UV_PIP) compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-config \
   --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
@@ -185,6 +191,12 @@ $(UV): | .venv/bin/python
 .venv/.stamp-peers: requirements-peers.lock .venv/.stamp-project
 	@$(SAY) 'Installing other simulators'
 	@$(BRIEFLY) $(UV_PIP) install $(INTO) --require-hashes --requirements requirements-peers.lock
+	@touch $@
+
+build/ministack/.stamp: requirements-ministack.lock | $(UV)
+	@$(SAY) 'Installing MiniStack into an environment of its own'
+	@$(BIN)/python -m venv build/ministack
+	@$(BRIEFLY) $(UV_PIP) install --python build/ministack/bin/python --require-hashes --requirements requirements-ministack.lock
 	@touch $@
 
 contracts/node_modules/.stamp: contracts/package-lock.json | needs

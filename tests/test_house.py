@@ -24,6 +24,7 @@ WORLDLY_ALLOWED = {
     "sim/cli": ("time.monotonic datetime.datetime.now", "progress on the terminal, a folder's name"),
     "sim/run": ("time.perf_counter datetime.datetime.now", "timings and the name of a run's folder"),
     "sim/shrink": ("time.monotonic", "how long a search may take"),
+    "sim/stack/emulator": ("time.sleep time.monotonic", "waits until the process listens"),
     "sim/sweep": ("time.perf_counter time.monotonic", "progress on the terminal"),
     "sim/world/anvil": ("time.sleep time.monotonic time.perf_counter", "waits until the process listens"),
     "sim/world/testnet": ("*", "the testnet runs in real time"),
@@ -189,7 +190,8 @@ def test_the_lock_is_in_step_with_pyproject() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert {"system", "sim", "contracts", "dev"} <= extras.keys()
     for group, requirements in extras.items():
-        name = "requirements-peers.lock" if group == "peers" else "requirements.lock"
+        own = {"peers": "requirements-peers.lock", "ministack": "requirements-ministack.lock"}
+        name = own.get(group, "requirements.lock")
         locked = dict(re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text()))
         for text in requirements:
             wanted = Requirement(text)

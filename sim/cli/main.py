@@ -163,6 +163,25 @@ def report(run: _RunFolder) -> None:
         report_command(run)
 
 
+@app.command()
+def deploy(
+    target: Annotated[
+        str, typer.Option(metavar="TARGET", help="aws, or localstack: any endpoint, see DEXSIM_ENDPOINT.")
+    ],
+    stack: Annotated[str, typer.Option(help="The stack's name.")] = "dex",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the template; may be repeated."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the change set, change nothing.")] = False,
+) -> None:
+    """Zip the system, create or update its stack, print its outputs."""
+    with failures():
+        from sim.cli.deploy import deploy_command
+
+        deploy_command(target, stack, settings or [], dry_run=dry_run)
+
+
 def main() -> None:
     """Enter here: the console script."""
     app()

@@ -19,7 +19,7 @@ from system.model.errors import ProvisionError
 
 Value = Any
 _LONG_NAMES = {"!Ref": "Ref", "!Condition": "Condition"}
-_SHORT_TAGS = ("!Ref", "!Condition", "!GetAtt", "!Sub", "!FindInMap", "!Equals")
+_SHORT_TAGS = ("!Ref", "!Condition", "!GetAtt", "!Sub", "!FindInMap", "!Equals", "!If")
 _PLACE = re.compile(r"\$\{([^}]+)\}")
 
 
@@ -110,6 +110,9 @@ class Resolver:
         if name == "Fn::FindInMap":
             table, row, column = self.resolve(argument)
             return self._document["Mappings"][table][row][column]
+        if name == "Fn::If":
+            condition, one, other = argument
+            return self.resolve(one if self.holds(condition) else other)
         if name == "Fn::Equals":
             one, other = self.resolve(argument)
             return one == other

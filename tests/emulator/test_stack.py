@@ -1,0 +1,267 @@
+"""The one template on an emulator: deployed as it is, proven, traded on, by its own packaged functions.
+
+`make test-localstack` starts MiniStack and runs this. Only the pipe is played (sim/stack/carrier.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import aiohttp
+import pytest
+
+from sim.kernel.template.stack import load_template
+from sim.stack.carrier import Carrier
+from sim.stack.deploy import Target, deploy, target_of
+from sim.stack.package import Package, build_package
+from system.adapters.aws.store import DynamoStore
+from system.model import keys, typed_data
+from system.model.order import trader_of
+from system.ports.store import Put, Update
+
+pytestmark = pytest.mark.localstack
+
+ADMIN, PASSWORD = "ada", "Correct-Horse-1-Battery"
+SETTLEMENT = "0x" + "5e" * 20
+E6, E8 = 10**6, 10**8
+MARKET = {
+    "action": "create",
+    "symbol": "BTC-PERP",
+    "kind": "PERP",
+    "base": "BTC",
+    "underlying": "BTC",
+    "tick_e6": 100_000,
+    "lot_e8": 10_000,
+    "settlement": "ledger",
+}
+Answer = tuple[int, Any]
+
+
+class Stack(NamedTuple):
+    target: Target
+    package: Package
+    outputs: dict[str, str]
+    ids: dict[str, str]  # physical by logical id
+    changes: list[tuple[str, str, str]]
+    parameters: dict[str, str]
+
+    def http(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Ask the deployed HTTP API."""
+        host = f"{self.ids['HttpApi']}.execute-api.localhost:{self.target.endpoint.rpartition(':')[2]}"
+        request = urllib.request.Request(
+            self.target.endpoint + path,
+            method=method,
+            headers={"host": host, "content-type": "application/json", **headers},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as said:
+                return said.status, json.loads(said.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def token(self) -> str:
+        """Sign the admin in."""
+        identity = self.target.client("cognito-idp")
+        said = identity.admin_initiate_auth(
+            UserPoolId=self.ids["UserPool"],
+            ClientId=self.ids["UserPoolClient"],
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": ADMIN, "PASSWORD": PASSWORD},
+        )
+        return "Bearer " + said["AuthenticationResult"]["IdToken"]
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    target = target_of("localstack")
+    package = build_package()
+    parameters = {"SettlementAddress": SETTLEMENT}
+    done = deploy(target, package, "dex", parameters, print)
+    said = target.client("cloudformation").describe_stack_resources(StackName="dex")["StackResources"]
+    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in said}
+    identity, pool = target.client("cognito-idp"), ids["UserPool"]
+    identity.admin_create_user(
+        UserPoolId=pool, Username=ADMIN, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS"
+    )
+    identity.admin_set_user_password(UserPoolId=pool, Username=ADMIN, Password=PASSWORD, Permanent=True)
+    identity.admin_add_user_to_group(UserPoolId=pool, Username=ADMIN, GroupName="admin")
+    yield Stack(target, package, done.outputs, ids, done.changes, parameters)
+    target.client("cloudformation").delete_stack(StackName="dex")
+
+
+@pytest.fixture(scope="module")
+def market(stack: Stack) -> str:
+    """List the market with the admin's token, and let the oracle have spoken."""
+    assert stack.http("POST", "/admin/markets", MARKET)[0] == 401
+    status, said = stack.http("POST", "/admin/markets", MARKET, authorization=stack.token())
+    assert (status, said) == (201, {"symbol": "BTC-PERP", "status": "ACTIVE"})
+    store = DynamoStore(stack.target.client("dynamodb"), "")
+    key = keys.Key(keys.market_pk("BTC-PERP"), keys.META)
+    store.write(Update(keys.MARKETS, key, put={"mark_e6": 60_000 * E6, "index_e6": 60_000 * E6}))
+    return "BTC-PERP"
+
+
+def key_of(name: str) -> bytes:
+    return name.encode().rjust(32, b"\1")
+
+
+def account_of(name: str) -> str:
+    return typed_data.address_of(key_of(name))
+
+
+def draft(name: str, side: str, nonce: int, price: int = 60_000 * E6, **terms: Any) -> dict[str, Any]:
+    """Return a signed order of 0.01 BTC."""
+    body = {
+        "type": "limit",
+        "symbol": "BTC-PERP",
+        "side": side,
+        "qty_e8": E8 // 100,
+        "limit_price_e6": price,
+        "account": account_of(name),
+        "nonce": nonce,
+        **terms,
+    }
+    digest = typed_data.order_digest(
+        typed_data.domain_separator(typed_data.Domain(31337, SETTLEMENT)),
+        body["account"],
+        0,
+        typed_data.instrument_hash(typed_data.KIND_PERP, "BTC-PERP"),
+        typed_data.SIDE_BUY if side == "BUY" else typed_data.SIDE_SELL,
+        typed_data.tif_bits(body.get("tif", "GTC"), False, False, False),
+        body["qty_e8"],
+        price,
+        0,
+        nonce,
+        50,
+    )
+    return {**body, "signature": "0x" + typed_data.sign(digest, key_of(name)).hex()}
+
+
+def carrier_of(stack: Stack) -> Carrier:
+    client = stack.target.client
+    return Carrier(
+        load_template(),
+        client("dynamodbstreams"),
+        client("dynamodb"),
+        client("sqs"),
+        stack.outputs["CommandsUrl"],
+    )
+
+
+def until(true: Callable[[], Any], what: str, seconds: float = 45) -> Any:
+    """Wait for functions that run by themselves."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := true():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: nothing in {seconds} s")
+
+
+def fund(stack: Stack, *names: str) -> None:
+    store = DynamoStore(stack.target.client("dynamodb"), "")
+    for name in names:
+        row = {"PK": keys.trader_pk(trader_of(account_of(name))), "SK": keys.asset_sk("USDC")}
+        store.write(Put(keys.BALANCES, {**row, "available": 10**12, "reserved": 0}))
+
+
+NOT_MADE = {"EdgeDistribution", "EdgeRules"}
+"""MiniStack takes the WebACL and its distribution into the change set and makes neither."""
+
+
+def test_every_resource_is_created(stack: Stack) -> None:
+    wanted = {each.logical_id: each.type for each in load_template().resources()}
+
+    assert {name: kind for action, kind, name in stack.changes if action == "Add"} == wanted
+    assert set(wanted) - set(stack.ids) == NOT_MADE
+    assert len(stack.package.body) < 50 * 1024 * 1024
+    assert stack.package.unzipped < 250 * 1024 * 1024
+
+
+def test_state_is_what_the_template_says(stack: Stack) -> None:
+    """What an emulator calls complete is asked for again; what MiniStack drops is named (emulator ledger)."""
+    dynamodb, sqs = stack.target.client("dynamodb"), stack.target.client("sqs")
+    for table in load_template().tables():
+        said = dynamodb.describe_table(TableName=table.name)["Table"]
+        named = [index["IndexName"] for index in said.get("GlobalSecondaryIndexes", ())]
+        assert sorted(named) == sorted(table.indexes), table.name
+        assert said.get("StreamSpecification", {}).get("StreamViewType", "") == table.stream_view
+        roles = {each["KeyType"]: each["AttributeName"] for each in said["KeySchema"]}
+        assert roles == {"HASH": "PK", "RANGE": "SK"}
+    for queue in load_template().queues():
+        url = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
+        said = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        for name in ("FifoQueue", "VisibilityTimeout", "DelaySeconds"):
+            if name in queue.attributes:
+                assert said[name] == queue.attributes[name], f"{queue.name} {name}"
+        assert ("RedrivePolicy" in said) == bool(queue.dead_letter), queue.name
+
+
+def test_an_order_travels_the_whole_walk(stack: Stack, market: str) -> None:
+    fund(stack, "ann", "bob")
+    carrier = carrier_of(stack)
+    sell = stack.http("POST", "/orders", draft("ann", "SELL", 1), **{"idempotency-key": "one"})
+    again = stack.http("POST", "/orders", draft("ann", "SELL", 1), **{"idempotency-key": "one"})
+    assert sell[0] == 201, sell
+    assert again == sell
+    forged = {**draft("bob", "BUY", 1), "account": account_of("ann")}
+    assert stack.http("POST", "/orders", forged)[0] == 401
+    assert stack.http("POST", "/orders", draft("bob", "BUY", 2, tif="IOC"))[0] == 201
+    assert carrier.carry() == 2
+
+    fills = until(
+        lambda: stack.http("GET", "/trades?account=" + account_of("bob"))[1]["fills"], "a fill of bob"
+    )
+    depth = stack.http("GET", f"/markets/{market}/depth")[1]
+    positions = stack.http("GET", "/positions?account=" + account_of("ann"))[1]["positions"]
+    s3, bucket = stack.target.client("s3"), stack.outputs["LakeBucket"]
+    objects = until(
+        lambda: s3.list_objects_v2(Bucket=bucket, Prefix="trades/").get("Contents"), "a trade in the lake"
+    )
+    line = json.loads(s3.get_object(Bucket=bucket, Key=objects[0]["Key"])["Body"].read())
+
+    assert [(each["role"], each["price_e6"], each["qty_e8"]) for each in fills] == [
+        ("taker", str(60_000 * E6), str(E8 // 100))
+    ]
+    assert (depth["kind"], depth["data"]) == ("depth", {"bids": [], "asks": []})
+    assert [each["size_e8"] for each in positions] == [str(-E8 // 100)]
+    assert (line["trade_no"], line["price_e6"]) == ("1", str(60_000 * E6))
+    stats = stack.http("GET", f"/stats/{market}")[1]
+    assert stats["intraday"][0]["trades"] == stats["lifetime"]["trades"] == "1"
+
+
+def test_news_comes_through_the_socket(stack: Stack, market: str) -> None:
+    fund(stack, "cat")
+    carrier = carrier_of(stack)
+    carrier.carry()
+    url = f"{stack.target.endpoint}/_aws/execute-api/{stack.ids['WebSocketApi']}/live"
+
+    async def listen() -> dict[str, Any]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url) as socket,
+        ):
+            await socket.send_json({"action": "subscribe", "channels": [f"market.{market}"]})
+            await asyncio.sleep(3)  # the registry's row, and no list of subscribers older than a second
+            order = draft("cat", "BUY", 1, price=59_000 * E6)
+            said = await asyncio.to_thread(stack.http, "POST", "/orders", order)
+            assert said[0] == 201, said
+            await asyncio.to_thread(carrier.carry)
+            async with asyncio.timeout(45):
+                while True:
+                    message: dict[str, Any] = await socket.receive_json()
+                    if message.get("kind") == "depth":
+                        return message
+
+    message = asyncio.run(listen())
+
+    assert message["channel"] == f"market.{market}"
+    assert message["data"]["bids"] == [[str(59_000 * E6), str(E8 // 100)]]
+    assert stack.http("GET", f"/markets/{market}/depth")[1] == message
