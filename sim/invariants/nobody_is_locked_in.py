@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from sim.invariants.ledger import USDC
+from sim.invariants.owed import owed
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
-from system.model.keys import Item
 from system.model.market import MarketKind
-from system.model.trade import SKIPPED
-from system.settlement.batching import batch_key
 
 
 @invariant("nobody_is_locked_in", at_end_only=True)
@@ -21,8 +18,8 @@ def check(state: State) -> Found:
     """What left the Vault is what the ledger paid out; without an operator, all is in the wallets.
 
     When the operator has gone for good, every trader has outside of the Vault exactly what was paid
-    in, changed by the spot trades that the contracts have settled, and no claim is left.
-    Source: escape of issue 4; the exits of contracts/src/Vault.sol (rule CONS-016).
+    in, changed by the trades that the contracts have settled, with positions ended at the last price, and
+    no claim is left. Source: escape of issue 4; the exits of contracts/src/Vault.sol (rule CONS-016).
     """
     cash_in = sum(amount for (_, asset), amount in state.paid_in.items() if asset == USDC)
     cash_out = sum(state.chain.wallet_of(account, USDC) for account in dict.fromkeys(state.accounts.values()))
@@ -30,7 +27,7 @@ def check(state: State) -> Found:
     if total != cash_in:
         was = f"{total} uUSDC (wallets {cash_out})"
         yield Violation("wallets and Vault", f"{cash_in} uUSDC", was, abs(total - cash_in))
-    expected = _owed(state) if state.abandoned else _paid_out(state)
+    expected = owed(state) if state.abandoned else _paid_out(state)
     for (trader, asset), amount in sorted(expected.items()):
         account = state.accounts[trader]
         got = state.chain.wallet_of(account, asset)
@@ -49,6 +46,13 @@ def _left(state: State, account: str, asset: str) -> Iterator[Violation]:
     left = chain.usdc_of(account) if asset == USDC else chain.asset_of(account, asset)
     if left:
         yield Violation(f"account {account}: {asset} still in the Vault", "0", str(left), left)
+    if asset != USDC:
+        return
+    for symbol, spec in state.specs.items():
+        if spec.kind is not MarketKind.SPOT and spec.settlement == "chain":
+            size = chain.position_of(account, symbol).size_e8
+            if size:
+                yield Violation(f"account {account}: still in {symbol}", "0", str(size), abs(size))
 
 
 def _paid_out(state: State) -> dict[tuple[str, str], int]:
@@ -59,37 +63,3 @@ def _paid_out(state: State) -> dict[tuple[str, str], int]:
             place = (row["trader"], row["asset"])
             sums[place] = sums.get(place, 0) + row["paid_out"]
     return sums
-
-
-def _owed(state: State) -> dict[tuple[str, str], int]:
-    owed: dict[tuple[str, str], int] = defaultdict(int, state.paid_in)
-    for trade in _settled(state):
-        spec = state.specs[trade["symbol"]]
-        sides = [(trade["maker"], trade["maker_fee"]), (trade["taker"], trade["taker_fee"])]
-        if trade["aggressor_side"] == "BUY":
-            sides.reverse()  # the buyer first
-        (buyer, buyers_fee), (seller, sellers_fee) = sides
-        owed[buyer, USDC] -= buyers_fee
-        owed[seller, USDC] -= sellers_fee
-        if spec.kind is MarketKind.SPOT:
-            owed[buyer, USDC] -= trade["notional"]
-            owed[seller, USDC] += trade["notional"]
-            owed[buyer, spec.base] += trade["qty_e8"]
-            owed[seller, spec.base] -= trade["qty_e8"]
-    return owed
-
-
-def _settled(state: State) -> Iterator[Item]:
-    """Iterate the trades of the batches that the contracts have settled, as the contracts say."""
-    last = state.chain.last_batch()
-    skipped = {
-        (pk, sk)
-        for row in state.items(keys.SETTLEMENTS)
-        if row["PK"] <= batch_key(last).pk and row["PK"].startswith("BATCH#")
-        for pk, sk, _ in row.get("skipped", ())
-    }
-    for trade in state.items(keys.TRADES):
-        number = trade.get("batch", 0)
-        if 0 < number <= last and (trade["PK"], trade["SK"]) not in skipped:
-            assert trade["settlementStatus"] != SKIPPED
-            yield trade

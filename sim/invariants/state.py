@@ -43,6 +43,9 @@ class ChainView(Protocol):
     def last_batch(self) -> int:
         """Return the number of the last batch that the contracts settled."""
 
+    def skipped_in(self, batch: int) -> tuple[int, ...]:
+        """Return which fills of a batch the contracts have skipped, by their place in it."""
+
     def treasury_usdc(self) -> int:
         """Return the claim of the treasury, where fees go, in uUSDC."""
 

@@ -10,12 +10,13 @@ from sim.world import deploy
 from sim.world.anvil import Anvil
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR_KEY, Deployment, Step, call
+from system.adapters.evm import abi
 from system.adapters.evm.chain import Contracts, EvmChain
 from system.adapters.evm.pricing import FIRST_OFFER, GWEI, MOST_WE_PAY
 from system.adapters.evm.rpc import JsonRpc
 from system.adapters.evm.transaction import sign_transaction
 from system.model.errors import ProvisionError
-from system.model.market import MarketSpec
+from system.model.market import MarketKind, MarketSpec
 from system.model.signing import instrument_id
 from system.model.typed_data import Domain, address_of, keccak
 from system.ports.chain import Chain, Fees
@@ -57,6 +58,7 @@ class AnvilWorld:
         self._timestamp_s = start_s
         self._where = deploy.predict(())
         self._markets: dict[str, bytes] = {}
+        self._derivatives: dict[str, bytes] = {}
         self._secret = OPERATOR_KEY
         self._operators = {deploy.OPERATOR: True}  # who is to have the role
         self._base_fee = 0
@@ -68,7 +70,8 @@ class AnvilWorld:
         """Put everything on chain in one block."""
         self._where = deploy.predict(deploy.synths_of(markets, synths))
         self._set_up([Sending(deploy.DEPLOYER_KEY, s) for s in deploy.deployment_steps(self._where, markets)])
-        self._markets = {market.symbol: instrument_id(market) for market in markets}
+        for market in markets:
+            self._remember(market)
         return self._where
 
     def list_market(self, market: MarketSpec) -> None:
@@ -80,7 +83,12 @@ class AnvilWorld:
                 steps += deploy.synth_steps(self._where, synth, token)
         steps.append(deploy.market_step(self._where, market))
         self._set_up([Sending(deploy.DEPLOYER_KEY, step) for step in steps])
+        self._remember(market)
+
+    def _remember(self, market: MarketSpec) -> None:
         self._markets[market.symbol] = instrument_id(market)
+        if market.kind is not MarketKind.SPOT:
+            self._derivatives[market.symbol] = instrument_id(market)
 
     def fund(self, accounts: Sequence[Funding]) -> None:
         """Mint and approve in one block, deposit in the next."""
@@ -211,6 +219,38 @@ class AnvilWorld:
         ]
         self.send([Sending(private_key, step) for step in steps])
 
+    def close_out(self, private_key: bytes) -> None:
+        """Send Clearing.closeOut of every derivative."""
+        self._send_to_clearing(
+            private_key, [call("closeOut(bytes32)", each) for each in self._derivatives.values()]
+        )
+
+    def record_deficits(self, private_key: bytes) -> None:
+        """Send Clearing.recordDeficit of the account's positions for which the node says that it will do."""
+        account = address_of(private_key)
+        calls = [call("recordDeficit(bytes32,address)", each, account) for each in self._derivatives.values()]
+        self._send_to_clearing(private_key, [data for data in calls if self._would_do(data)])
+
+    def claim(self, private_key: bytes) -> None:
+        """Send Clearing.claim of all the account's positions."""
+        account = address_of(private_key)
+        self._send_to_clearing(
+            private_key,
+            [
+                call("claim(bytes32,address)", instrument, account)
+                for symbol, instrument in self._derivatives.items()
+                if self.position_of(account, symbol).size_e8
+            ],
+        )
+
+    def _send_to_clearing(self, private_key: bytes, calls: list[bytes]) -> None:
+        clearing = self._where.clearing
+        self.send([Sending(private_key, Step("end a position", clearing, data)) for data in calls])
+
+    def _would_do(self, data: bytes) -> bool:
+        request = {"to": self._where.clearing, "data": "0x" + data.hex()}
+        return "error" not in self._rpc.answers([("eth_call", (request, "latest"))])[0]
+
     def mine(self, timestamp_s: int) -> int:
         """Mine one block; returns how many transactions it has."""
         if timestamp_s < self._timestamp_s:
@@ -299,6 +339,12 @@ class AnvilWorld:
     def last_batch(self) -> int:
         """Return Settlement.lastBatchId."""
         return self._number(self._where.settlement, "lastBatchId()")
+
+    def skipped_in(self, batch: int) -> tuple[int, ...]:
+        """Return the places that Settlement's FillSkipped events of a batch name."""
+        topics = [abi.FILL_SKIPPED, f"0x{batch:064x}"]
+        wanted = {"address": self._where.settlement, "topics": topics, "fromBlock": "0x0"}
+        return tuple(int(log["data"][2:66], 16) for log in self._rpc.call("eth_getLogs", wanted))
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""

@@ -46,6 +46,21 @@ class ChainWorld(Protocol):
         The first call queues, one after the delay pays. When no batch has come for a day, the first pays.
         """
 
+    def close_out(self, private_key: bytes) -> None:
+        """Let an account end every derivative, in the next block: it may when no batch has come for a day."""
+
+    def record_deficits(self, private_key: bytes) -> None:
+        """Let an account say in the next block which of its positions lost more than their margin.
+
+        Anybody may say it of anybody in the hour after a derivative has ended; the losers have no cause to.
+        """
+
+    def claim(self, private_key: bytes) -> None:
+        """Let an account turn all its positions into USDC in the Vault, in the next block.
+
+        It may from an hour after the derivative has ended.
+        """
+
     def mine(self, timestamp_s: int) -> int:
         """Mine one block with all that waits; returns how many transactions it has.
 
@@ -112,6 +127,9 @@ class ChainWorld(Protocol):
 
     def last_batch(self) -> int:
         """Return the number of the last batch that the contracts settled."""
+
+    def skipped_in(self, batch: int) -> tuple[int, ...]:
+        """Return which fills of a batch the contracts have skipped, by their place in it."""
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""

@@ -26,6 +26,8 @@ SYNTH_SALT = bytes(32)  # name and symbol are in the code already
 EXIT_DELAY_S = 3600
 HEARTBEAT_S = 86_400
 CANCEL_DELAY_S = 3600
+CLAIM_DELAY_S = 3600
+"""Clearing.CLAIM_DELAY."""
 PERP_TERMS = (10_000, 50_000, 200_000, 40_000, 0)
 """Clearing's terms: liquidation fee, band, largest move of a mark, largest funding payment (ppm), no cap."""
 ZERO_ADDRESS = "0x" + "00" * 20

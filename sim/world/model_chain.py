@@ -8,7 +8,8 @@ and gas are not, and no business depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from sim.invariants.state import ChainPosition
 from sim.world import deploy
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
+from sim.world.model_claims import claim, close_out, is_short, record_deficit
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
 from sim.world.model_exits import Exit, withdraw
 from sim.world.model_pool import Pool
@@ -26,7 +28,7 @@ from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
 from system.model.errors import Unavailable
 from system.model.market import MarketSpec
 from system.model.signing import instrument_id
-from system.model.typed_data import Domain, address_of
+from system.model.typed_data import KIND_SPOT, Domain, address_of
 from system.ports.chain import (
     Chain,
     DepositSeen,
@@ -144,6 +146,36 @@ class ModelChain:
             self._exits.append(withdraw(self._books, account, asset, amount, now_s))
         except Revert:
             return  # the transaction is mined, and nothing has changed
+
+    def close_out(self, private_key: bytes) -> None:
+        """Let an account end every derivative in the next block; whose account does not matter."""
+        books = self._books
+        self._try_each(partial(close_out, books, each) for each in self._derivatives())
+
+    def record_deficits(self, private_key: bytes) -> None:
+        """Let an account say which of its positions lost more than their margin, in the next block."""
+        account, books = address_of(private_key), self._books
+        short = [each for each in self._derivatives() if is_short(books, each, account)]
+        self._try_each(partial(record_deficit, books, each, account) for each in short)
+
+    def claim(self, private_key: bytes) -> None:
+        """Let an account turn all its positions into USDC, in the next block."""
+        account, books = address_of(private_key), self._books
+        held = [each for each in self._derivatives() if books.positions.get((account, each), NO_POSITION)[0]]
+        self._try_each(partial(claim, books, each, account) for each in held)
+
+    def _derivatives(self) -> list[bytes]:
+        listed = self._books.instruments
+        return [each for each in self._instruments.values() if listed[each].kind != KIND_SPOT]
+
+    def _try_each(self, calls: Iterable[Callable[[int], None]]) -> None:
+        """Let each of these transactions be in the next block, and change nothing if it reverts."""
+
+        def tried(call: Callable[[int], None], now_s: int) -> None:
+            with suppress(Revert):
+                call(now_s)
+
+        self._errands += [partial(tried, call) for call in calls]
 
     # ---- the operator and the market for gas
 
@@ -315,6 +347,10 @@ class ModelChain:
     def last_batch(self) -> int:
         """Return Settlement.lastBatchId."""
         return self._books.totals["batch"]
+
+    def skipped_in(self, batch: int) -> tuple[int, ...]:
+        """Return which fills of a batch were skipped."""
+        return self._books.skipped.get(batch, ())
 
     def treasury_usdc(self) -> int:
         """Return what the treasury got in fees."""

@@ -93,6 +93,9 @@ class Books:
         self.assets: dict[tuple[str, str], int] = {}  # (asset, account)
         self.filled: dict[Counter, int] = {}  # of a lane with the generation above the quantity
         self.positions: dict[tuple[str, bytes], Position] = {}  # (account, instrument)
+        self.last_prices: dict[bytes, int] = {}  # of perps' fills
+        self.endings: dict[bytes, Any] = {}  # instrument -> model_claims.Ending
+        self.skipped: dict[int, tuple[int, ...]] = {}  # batch -> places of its fills
         self.cancels: dict[str, Cancels] = {}
         self.cancelled_at: dict[tuple[str, int], int] = {}  # (account, nonce) -> Unix seconds
         self.exits: dict[tuple[str, str], tuple[int, int]] = {}  # (account, asset) -> amount, ready at

@@ -20,6 +20,11 @@ class Exit(NamedTuple):
     amount: int
 
 
+def is_abandoned(books: Books, now_s: int) -> bool:
+    """Vault.isAbandoned: no batch has come for a day."""
+    return now_s >= books.totals["batch_at"] + HEARTBEAT_S
+
+
 def to_assets(books: Books, shares: int) -> int:
     """Vault.toAssets."""
     totals = books.totals
@@ -35,7 +40,7 @@ def withdraw(books: Books, account: str, asset: str, amount: int, now_s: int) ->
     place = (account, asset)
     of_cash = asset == "USDC"
     queued, ready_at = books.exits.get(place, (0, 0))
-    abandoned = now_s >= books.totals["batch_at"] + HEARTBEAT_S
+    abandoned = is_abandoned(books, now_s)
     if amount == 0 or (not abandoned and queued != amount):
         books.set(books.exits, place, (amount, now_s + EXIT_DELAY_S if amount else 0))
         return Exit("QUEUED", account, asset, to_assets(books, amount) if of_cash else amount)

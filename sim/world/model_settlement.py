@@ -59,6 +59,8 @@ def settle(books: Books, batch: Batch, now_s: int) -> list[tuple[int, str]]:
         if reason:
             skipped.append((index, reason))
     settling.apply()
+    if skipped:
+        books.set(books.skipped, batch.batch_id, tuple(index for index, _ in skipped))
     books.set(books.totals, "batch_at", now_s)  # a batch of nothing but skipped fills is a sign of life, too
     books.set(books.totals, "batch", batch.batch_id)
     books.set(books.heads, "head", batch.head)
@@ -115,6 +117,7 @@ class _Settling:
         "_now_s",
         "_parties",
         "_positions",
+        "_prices",
     )
 
     def __init__(self, books: Books, orders: Sequence[SignedOrder], now_s: int) -> None:
@@ -124,6 +127,7 @@ class _Settling:
         self._houses: dict[bytes, _Line] = {}
         self._assets: dict[tuple[str, str], int] = {}
         self._positions: dict[tuple[str, bytes], Position] = {}
+        self._prices: dict[bytes, int] = {}
         judge, line = self._judge, self._line
         self._parties = [_Party(order, judge(order), line(order.account)) for order in orders]
         filled = books.filled
@@ -207,6 +211,8 @@ class _Settling:
 
     def _settle_perp(self, instrument: Instrument, maker: _Party, taker: _Party, fill: ChainFill) -> str:
         _, _, qty, maker_fee, taker_fee, floors = fill
+        if maker.instrument_id in self._books.endings:
+            return "InstrumentExpired"
         makers, takers, house = maker.line, taker.line, self._house(maker.instrument_id)
         im_ppm = instrument.im_ppm
         positions, stored = self._positions, self._books.positions
@@ -231,6 +237,7 @@ class _Settling:
             return "ClearingShort"
         positions[makers_key] = makers_position
         positions[takers_key] = takers_position
+        self._prices[maker.instrument_id] = maker.limit
         makers.net += makers_gain - maker_fee
         takers.net += takers_gain - taker_fee
         house.net -= paid_out
@@ -270,6 +277,7 @@ class _Settling:
         books.set_all(books.filled, (entry for entry in self._filled.items() if entry[1]))
         books.set_all(books.assets, self._assets.items())
         books.set_all(books.positions, self._positions.items())
+        books.set_all(books.last_prices, self._prices.items())
 
 
 def _first(entry: tuple[bytes, _Line]) -> bytes:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from sim.world.chain_world import ChainWorld
-from sim.world.deploy import EXIT_DELAY_S, HEARTBEAT_S
-from tests.contracts.traders import COIN, FUNDS, SPOT, TRADERS, Settler, fee_of, open_funded, pair
+from sim.world.deploy import CLAIM_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S
+from tests.contracts.traders import COIN, FUNDS, PERP, SPOT, TRADERS, USDC, Settler, fee_of, open_funded, pair
 
-A, B, _, _ = TRADERS
+A, B, C, D = TRADERS
 QTY = COIN // 100
 
 
@@ -94,6 +94,69 @@ def test_nobody_settles_any_more(world, settler):
     assert {kind for kind, *_ in exits(settler)} == {"PAID"}
     assert {account: world.wallet_of(account, "USDC") for account in claims} == claims
     assert world.vault_usdc() == world.treasury_usdc() + world.clearing_usdc()
+
+
+def test_positions_end_when_nobody_settles_any_more(world, settler):
+    """CHAI-044 A day after the last batch anybody ends a perp at its last price; it pays an hour later."""
+    settler.settle(*pair())
+    settler.settle(*pair(nonce=2, price=61_000 * USDC))  # both paid a margin and a fee twice
+    paid = {trader.account: world.usdc_of(trader.account) for trader in (A, B)}
+    margins = {trader.account: world.position_of(trader.account, PERP.symbol).margin for trader in (A, B)}
+    world.close_out(A.private_key)
+    settler.mine()
+    assert world.position_of(A.account, PERP.symbol).size_e8, "batches still come"
+
+    settler.mine(HEARTBEAT_S)
+    world.close_out(A.private_key)
+    settler.mine()
+    world.claim(A.private_key)
+    settler.mine(CLAIM_DELAY_S - 60)
+    assert world.usdc_of(A.account) == paid[A.account], "too early"
+    for trader in (A, B):
+        world.claim(trader.private_key)
+    settler.mine(120)
+
+    won = 1_000 * USDC * QTY // COIN
+    assert world.usdc_of(A.account) == paid[A.account] + margins[A.account] - won, "sold at 60 000"
+    assert world.usdc_of(B.account) == paid[B.account] + margins[B.account] + won, "bought there"
+    assert tuple(world.position_of(A.account, PERP.symbol)) == (0, 0, 0)
+    assert world.clearing_usdc() == 0
+    receipt = settler.settle(*pair(nonce=3))
+    assert receipt.skipped == ((0, "InstrumentExpired"),)
+
+
+def test_what_a_margin_does_not_cover_all_claims_bear(world, settler):
+    """CHAI-045 A loss above its margin is recorded in the hour before claims; all share what there is."""
+    price = 60_000 * USDC
+    settler.settle(*pair(price=price))
+    orders, fills = pair(price=2 * price)
+    settler.settle([orders[0]._replace(trader=C), orders[1]._replace(trader=D)], fills)
+    margins = {trader.account: world.position_of(trader.account, PERP.symbol).margin for trader in TRADERS}
+    before = {trader.account: world.usdc_of(trader.account) for trader in TRADERS}
+    doubled = price * QTY // COIN
+    worth = {
+        B.account: margins[B.account] + doubled,
+        C.account: margins[C.account],
+        D.account: margins[D.account],
+    }
+    deficit = doubled - margins[A.account]
+    assert deficit > 0
+    there = world.clearing_usdc()
+    settler.mine(HEARTBEAT_S)
+    world.close_out(C.private_key)
+    settler.mine()
+    for trader in TRADERS:
+        world.record_deficits(trader.private_key)
+    settler.mine()
+    assert tuple(world.position_of(A.account, PERP.symbol)) == (0, 0, 0)
+    for trader in TRADERS:
+        world.claim(trader.private_key)
+    settler.mine(CLAIM_DELAY_S)
+
+    for account, value in worth.items():
+        assert world.usdc_of(account) - before[account] == value * there // (there + deficit)
+    assert world.usdc_of(A.account) == before[A.account]
+    assert 0 <= world.clearing_usdc() < len(worth)
 
 
 def test_a_reorganised_exit(world, settler):

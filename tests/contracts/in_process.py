@@ -78,7 +78,13 @@ class InProcess:
 
     def answers(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[dict[str, Any]]:
         """Answer many calls, each with its envelope."""
-        return [{"result": result} for result in self.batch(calls)]
+        return [self._answer(method, params) for method, params in calls]
+
+    def _answer(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
+        try:
+            return {"result": self.call(method, *params)}
+        except RpcError as error:
+            return {"error": error}
 
     def close(self) -> None:
         """Nothing runs that could be stopped."""
@@ -190,6 +196,16 @@ class InProcess:
     def eth_getTransactionReceipt(self, tx_hash: str) -> dict[str, Any] | None:
         """Return a receipt."""
         return self._state.receipts.get(tx_hash)
+
+    def eth_getLogs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the logs of one contract with these first topics."""
+        address, topics = wanted["address"], wanted["topics"]
+        return [
+            log
+            for receipt in self._state.receipts.values()
+            for log in receipt["logs"]
+            if log["address"].lower() == address and log["topics"][: len(topics)] == topics
+        ]
 
     def eth_getBlockReceipts(self, _block: str) -> list[dict[str, Any]]:
         """Return the last block's receipts."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sim.world import deploy
 from sim.world.anvil_world import AnvilWorld, Sending
 from sim.world.chain_world import ChainWorld
-from sim.world.deploy import CANCEL_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S, Step, call
+from sim.world.deploy import CANCEL_DELAY_S, CLAIM_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S, Step, call
 from sim.world.model_chain import ModelChain
 from system.model import typed_data
 from system.ports.chain import ChainFill
@@ -98,6 +98,7 @@ BENDS: dict[str, st.SearchStrategy[Any]] = {
 }
 cancels = st.tuples(st.sampled_from(("cancel", "cancel_up_to")), st.integers(0, 3), NONCES)
 exits = st.tuples(st.just("exit"), st.integers(0, 3))
+endings = st.tuples(st.just("end"), st.integers(0, 3), st.sampled_from((HEARTBEAT_S, HEARTBEAT_S, 60)))
 
 
 @st.composite
@@ -114,7 +115,7 @@ def plays(draw: st.DrawFn) -> Play:
             ChainFill, st.integers(0, last), st.integers(0, last), QTYS, st.just(0), st.just(0), FLOORS
         )
         fills += draw(st.lists(extra, max_size=4))
-    before = draw(st.none() | st.none() | cancels | exits)
+    before = draw(st.none() | st.none() | cancels | exits | endings)
     return Play(
         orders, fills, before, draw(st.sampled_from((12, 12, 1, CANCEL_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S)))
     )
@@ -128,6 +129,7 @@ def everything(world: ChainWorld) -> dict[str, Any]:
         "clearing": world.clearing_usdc(),
         "head": world.chain().settled_head(),
         "height": world.chain().block_number(),
+        "skipped": world.skipped_in(world.last_batch()),
     }
     for number, trader in enumerate(TRADERS):
         found[f"usdc of {number}"] = world.usdc_of(trader.account)
@@ -180,12 +182,30 @@ def course(world: ChainWorld, batches: list[Play]) -> list[tuple[Any, ...]]:
     for batch in batches:
         if batch.before:
             how, who, *rest = batch.before
-            getattr(world, how)(TRADERS[who].private_key, *rest)
-            settler.mine(1)
+            if how == "end":
+                end_all(world, settler, TRADERS[who].private_key, *rest)
+                said.append((True, "", (), everything(world)))
+            else:
+                getattr(world, how)(TRADERS[who].private_key, *rest)
+                settler.mine(1)
         settler.time_s += batch.wait_s
         receipt = settler.settle(batch.orders, batch.fills)
         said.append((receipt.success, receipt.error, receipt.skipped, everything(world)))
     return said
+
+
+def end_all(world: ChainWorld, settler: Settler, private_key: bytes, silence_s: int) -> None:
+    """Somebody ends all derivatives, and everybody claims; nothing happens while batches come."""
+    settler.mine(silence_s)
+    world.close_out(private_key)
+    settler.mine(1)
+    for trader in TRADERS:
+        world.record_deficits(trader.private_key)
+    settler.mine(CLAIM_DELAY_S - 1)
+    for wait_s in (0, 1):  # too early, and in time
+        for trader in TRADERS:
+            world.claim(trader.private_key)
+        settler.mine(wait_s)
 
 
 @pytest.fixture(scope="module")

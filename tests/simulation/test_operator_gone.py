@@ -41,6 +41,21 @@ def test_the_scenario_holds(chain: str) -> None:
 
 
 @rule("CONS-016")
+@pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def test_losses_above_margins_are_shared_to_the_unit(chain: str) -> None:
+    """A wild market with little margin: some have lost more than they put down, and batches skipped fills."""
+    wild = ["prices.BTC.volatility=20000 %/y", "seed=1", f"chain={chain}"]
+    thin = ["markets.0.initial_margin=4 %", "markets.0.maintenance_margin=3.6 %"]
+    with played(Scenario.load(FILE, wild + thin)) as world:
+        assert world.backend is not None
+        assert any(world.chain.skipped_in(number) for number in range(1, world.chain.last_batch() + 1))
+        ended = [world.chain.position_of(each.account, "BTC-PERP") for each in world.purses.values()]
+        assert {tuple(each) for each in ended} == {(0, 0, 0)}
+        assert 0 < world.chain.clearing_usdc() < len(ended), "all but what was rounded down"
+    assert run(Scenario.load(FILE, wild + thin)).record.failures == []
+
+
+@rule("CONS-016")
 def test_a_wallet_that_got_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the Vault keeps one uUSDC of every exit."""
     from sim.world import model_exits
@@ -54,6 +69,19 @@ def test_a_wallet_that_got_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -
     assert any("in its wallet" in failure.where for failure in record.failures)
 
 
+@rule("CONS-016")
+def test_a_position_that_was_paid_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: Clearing keeps one uUSDC of every claim."""
+    from sim.world import model_claims
+
+    worth = model_claims._worth
+    monkeypatch.setattr(model_claims, "_worth", lambda position, price: worth(position, price) - 1)
+
+    record = run(Scenario.load(FILE)).record
+
+    assert record.invariants["nobody_is_locked_in"] == "broken"
+
+
 def test_a_run_too_short_to_leave_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="a day and an hour"):
-        run(Scenario.load(FILE, ["duration=25 h"]))
+    with pytest.raises(ScenarioError, match="27 hours"):
+        run(Scenario.load(FILE, ["duration=27 h"]))

@@ -1,0 +1,112 @@
+"""What the contracts owe to whom when the operator has gone: reckoned from the trades that they have settled.
+
+The arithmetic is the ledger's, so contracts that take from a position what they should not are found.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sim.invariants.ledger import USDC
+from sim.invariants.state import State
+from system.model import keys
+from system.model.keys import Item
+from system.model.market import MarketKind, MarketSpec
+from system.model.position import Position
+from system.model.trade import SKIPPED
+from system.model.units import QTY_SCALE
+from system.risk.positions import fill_effect
+from system.settlement.batching import CONFIRMED
+from system.settlement.contents import sent_places
+
+Owed = dict[tuple[str, str], int]
+"""By (trader uuid, asset), in its smallest unit."""
+
+
+def owed(state: State) -> Owed:
+    """Return what was paid in, changed by settled trades, with each position ended at its last price."""
+    sums: Owed = defaultdict(int, state.paid_in)
+    books: dict[str, _Book] = {}
+    for trade in sorted(_settled(state), key=_place):
+        spec = state.specs[trade["symbol"]]
+        sides = [
+            (trade["maker"], trade["maker_fee"], trade["maker_order_id"]),
+            (trade["taker"], trade["taker_fee"], trade["taker_order_id"]),
+        ]
+        if trade["aggressor_side"] == "BUY":
+            sides.reverse()  # the buyer first
+        for sign, (trader, fee, order_id) in zip((1, -1), sides, strict=True):
+            sums[trader, USDC] -= fee
+            if spec.kind is MarketKind.SPOT:
+                sums[trader, USDC] -= sign * trade["notional"]
+                sums[trader, spec.base] += sign * trade["qty_e8"]
+            else:
+                book = books.setdefault(spec.symbol, _Book(spec))
+                sums[trader, USDC] += book.fill(trader, order_id, trade, sign)
+    for book in books.values():
+        for trader, worth in book.ended():
+            sums[trader, USDC] += worth
+    return sums
+
+
+class _Book:
+    """All positions of one perpetual."""
+
+    def __init__(self, spec: MarketSpec) -> None:
+        self._spec = spec
+        self._positions: dict[str, Position] = {}
+        self._traded: dict[str, int] = defaultdict(int)  # by order
+        self._last_price = 0
+
+    def fill(self, trader: str, order_id: str, trade: Item, sign: int) -> int:
+        """Move one side's position; returns what its account gets (uUSDC), fee aside."""
+        symbol, price = self._spec.symbol, trade["price_e6"]
+        position = self._positions.setdefault(trader, Position(trader=trader, symbol=symbol))
+        effect = fill_effect(
+            position, sign * trade["qty_e8"], price, self._spec.im_ppm, self._traded[order_id]
+        )
+        assert effect is not None, f"{symbol}: a settled fill would have bankrupted {trader}"
+        position.size_e8, position.cost, position.margin = effect.size_e8, effect.cost, effect.margin
+        self._traded[order_id] += trade["notional"]
+        self._last_price = price
+        return effect.pay_out - effect.margin_in
+
+    def ended(self) -> Iterator[tuple[str, int]]:
+        """Iterate what each position is worth at the last price; losses above margins are shared."""
+        held = self._positions.values()
+        worth = {
+            each.trader: each.size_e8 * self._last_price // QTY_SCALE - each.cost + each.margin
+            for each in held
+        }
+        there = sum(each.margin - each.cost for each in held)
+        deficit = -sum(value for value in worth.values() if value < 0)
+        for trader, value in worth.items():
+            gain = max(0, value)
+            yield trader, gain * there // (there + deficit) if deficit else gain
+
+
+def _settled(state: State) -> Iterator[Item]:
+    """Iterate the trades of the batches that the contracts have settled, as the contracts say.
+
+    What they skipped is in the ledger only of batches that settlement lived to see final.
+    """
+    last = state.chain.last_batch()
+    refused: set[tuple[str, str]] = set()
+    for row in state.items(keys.SETTLEMENTS):
+        if not row["PK"].startswith("BATCH#") or row["number"] > last:
+            continue
+        if row["status"] == CONFIRMED:
+            refused.update((pk, sk) for pk, sk, _ in row["skipped"])
+            continue
+        trades, sent = [(pk, sk) for pk, sk in row["trades"]], sent_places(row)
+        settled = set(sent).difference(sent[index] for index in state.chain.skipped_in(row["number"]))
+        refused.update(key for place, key in enumerate(trades) if place not in settled)
+    for trade in state.items(keys.TRADES):
+        if 0 < trade.get("batch", 0) <= last and (trade["PK"], trade["SK"]) not in refused:
+            assert trade["settlementStatus"] != SKIPPED
+            yield trade
+
+
+def _place(trade: Item) -> tuple[str, int]:
+    return trade["symbol"], trade["trade_no"]

@@ -1,0 +1,107 @@
+"""How positions end without an operator, in Python: Clearing.closeOut, recordDeficit and claim.
+
+Left out: marks and insurance, which nobody brings to the chain of a run, so the last fill is the price.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sim.world.deploy import CLAIM_DELAY_S
+from sim.world.model_contracts import (
+    NO_POSITION,
+    VIRTUAL_ASSETS,
+    VIRTUAL_SHARES,
+    Books,
+    Position,
+    Revert,
+)
+from sim.world.model_exits import is_abandoned
+from system.model.units import QTY_SCALE
+
+
+class Ending(NamedTuple):
+    """An instrument that has ended. Of what is `owed`, `recovered` is there; zero until claims begin."""
+
+    price: int
+    at_s: int
+    deficit: int = 0
+    recovered: int = 0
+    owed: int = 0
+
+
+def close_out(books: Books, instrument: bytes, now_s: int) -> None:
+    """Clearing.closeOut.
+
+    Raises:
+        Revert: InstrumentExpired, NotAbandoned.
+    """
+    if instrument in books.endings:
+        raise Revert("InstrumentExpired", ())
+    if not is_abandoned(books, now_s):
+        raise Revert("NotAbandoned", ())
+    books.set(books.endings, instrument, Ending(books.last_prices.get(instrument, 0), now_s))
+
+
+def record_deficit(books: Books, instrument: bytes, account: str, _now_s: int) -> None:
+    """Clearing.recordDeficit.
+
+    Raises:
+        Revert: NotExpired, ClaimsNotOpen, Healthy.
+    """
+    ending = _ending(books, instrument)
+    if ending.owed:
+        raise Revert("ClaimsNotOpen", (0,))
+    worth = _worth(books.positions.get((account, instrument), NO_POSITION), ending.price)
+    if worth >= 0:
+        raise Revert("Healthy", (account,))
+    books.set(books.positions, (account, instrument), NO_POSITION)
+    books.set(books.endings, instrument, ending._replace(deficit=ending.deficit - worth))
+
+
+def claim(books: Books, instrument: bytes, account: str, now_s: int) -> None:
+    """Clearing.claim.
+
+    Raises:
+        Revert: NotExpired, NothingToClaim, ClaimsNotOpen, InsufficientShares.
+    """
+    ending = _ending(books, instrument)
+    position = books.positions.get((account, instrument), NO_POSITION)
+    if not position[0]:
+        raise Revert("NothingToClaim", ())
+    if now_s < ending.at_s + CLAIM_DELAY_S:
+        raise Revert("ClaimsNotOpen", (ending.at_s + CLAIM_DELAY_S,))
+    worth = max(0, _worth(position, ending.price))
+    house = books.instruments[instrument].house
+    if not ending.owed:
+        recovered = books.usdc_of(house)
+        ending = ending._replace(recovered=recovered, owed=recovered + ending.deficit or 1)
+    if ending.deficit:
+        worth = worth * ending.recovered // ending.owed
+    totals, shares = books.totals, books.shares
+    paid = worth * (totals["shares"] + VIRTUAL_SHARES) // (totals["assets"] + VIRTUAL_ASSETS)
+    left = shares.get(house, 0) - paid
+    if left < 0:
+        raise Revert("InsufficientShares", (house,))
+    books.set(books.endings, instrument, ending)
+    books.set(books.positions, (account, instrument), NO_POSITION)
+    books.set_all(shares, ((house, left), (account, shares.get(account, 0) + paid)))
+
+
+def is_short(books: Books, instrument: bytes, account: str) -> bool:
+    """Tell whether an account has lost more than its margin in an instrument that has ended."""
+    ending = books.endings.get(instrument)
+    position = books.positions.get((account, instrument), NO_POSITION)
+    return ending is not None and not ending.owed and _worth(position, ending.price) < 0
+
+
+def _ending(books: Books, instrument: bytes) -> Ending:
+    ending: Ending | None = books.endings.get(instrument)
+    if ending is None:
+        raise Revert("NotExpired", ())
+    return ending
+
+
+def _worth(position: Position, price: int) -> int:
+    size, cost, margin = position
+    return size * price // QTY_SCALE - cost + margin
