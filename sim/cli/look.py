@@ -152,9 +152,16 @@ def _chains() -> Texts:
 
 
 def _presets() -> Texts:
-    funding = {name: inspect.getdoc(model) or "" for name, model in FUNDING_MODELS.items()}
-    ways = {name: inspect.getdoc(type(way)) or "" for name, way in LIQUIDATION_PRESETS.items()}
-    return {**funding, **ways}
+    """Two names are both a way to fund and a way to liquidate; both are said."""
+    texts: Texts = {}
+    for name, model in FUNDING_MODELS.items():
+        # of a funding model the module says what it pays, and where that is from
+        texts[name] = f"funding: {inspect.getdoc(inspect.getmodule(model))}"
+    for name, way in LIQUIDATION_PRESETS.items():
+        first, *_ = (inspect.getdoc(type(way)) or "").splitlines()
+        before = texts.get(name, "").partition("\n")[0]
+        texts[name] = f"{before} liquidation: {first}".strip()
+    return texts
 
 
 KIND_TEXTS: dict[str, Callable[[], Texts]] = {
