@@ -182,6 +182,16 @@ def deploy(
         deploy_command(target, stack, settings or [], dry_run=dry_run)
 
 
+@app.command()
+def openapi() -> None:
+    """Print the door's OpenAPI document."""
+    import orjson
+
+    from system.api.openapi import document
+
+    typer.echo(orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode())
+
+
 def main() -> None:
     """Enter here: the console script."""
     app()
