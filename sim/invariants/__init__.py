@@ -20,6 +20,7 @@ from sim.invariants import (
     nobody_is_locked_in,
     sequence,
     stats_against_trades,
+    tiers_add_up,
 )
 from sim.invariants.judge import Judge, chosen, judge, overall
 from sim.invariants.registry import INVARIANTS, Found, Invariant, invariant

@@ -76,6 +76,13 @@ def misplaced_object(exchange: Exchange) -> None:
     exchange.lake.objects[key.replace("2025/05/03", "2025/05/04")] = body
 
 
+def slower_than_counted(exchange: Exchange) -> None:
+    """Every trade took a millisecond longer than the histogram says."""
+    for trade in exchange.tables[keys.TRADES].values():
+        if "latency_ns" in trade:
+            trade["latency_ns"] += 1_000_000
+
+
 def funding(**wrong: int) -> Break:
     """Return a sabotage: a tick of funding in which something is wrong."""
     row = {
@@ -182,6 +189,9 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("sequence", lost_trade),
 ]
 AFTER_END: list[tuple[str, Break]] = [
+    ("tiers_add_up", change(keys.STATS_DAILY, PERP, "2025-05-03", volume=1)),
+    ("tiers_add_up", change(keys.STATS_LIFETIME, "KEY#GLOBAL", "META", fees=1)),
+    ("tiers_add_up", slower_than_counted),
     ("nobody_is_locked_in", lambda exchange: exchange.chain.wallets.update({(ACCOUNTS["ann"], "USDC"): 1})),
     ("nobody_is_locked_in", lambda exchange: setattr(exchange, "abandoned", True)),
     ("sequence", lambda exchange: exchange.items(keys.TRADES)[0].update(trade_no=2)),
@@ -260,7 +270,7 @@ def test_each_can_break_by_its_history(name: str, sabotage: Break) -> None:
     assert judge(exchange.finish())[name].outcome == "broken"
 
 
-@rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015")
+@rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015", "CONS-019")
 @pytest.mark.parametrize(
     ("name", "sabotage"), AFTER_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(AFTER_END)]
 )
