@@ -36,6 +36,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     depth_levels: int = 10
     index_guard_ppm: int = 0  # how far two feeds of one age may differ; 0: what the asset is held to
     index_volatility_ppm: int = PPM  # a year's, by which the guard grows with the feeds' difference of ages
+    index_numeraire: str = "USD"  # or USDC: what an index is told in
     index_jump_ppm: int = 100_000  # a greater step waits for its confirmation
 
     def signature_due(self, nonce: int) -> bool:
@@ -62,6 +63,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         ):
             if value < 0:
                 return f"{name}: expected 0 or more, was {value}"
+        if self.index_numeraire not in ("USD", "USDC"):
+            return f"index_numeraire: expected USD or USDC, was {self.index_numeraire!r}"
         if self.index_jump_ppm <= 0:
             return f"index_jump_ppm: expected above 0, was {self.index_jump_ppm}"
         return ""

@@ -89,6 +89,7 @@ class World:
             index_guard_ppm=scenario.index.guard or 0,
             index_volatility_ppm=scenario.index.volatility,
             index_jump_ppm=scenario.index.jump,
+            index_numeraire=scenario.index.numeraire,
         )
         together = scenario.correlation.normals(self.dice)
         self.prices = OraclePrices(
@@ -99,6 +100,7 @@ class World:
             scenario.start,
             timeline.now_ns,
             {asset: process.confidence for asset, process in scenario.prices.items()},
+            scenario.index.feeds,
         )
         outside = Outside(
             self.prices,

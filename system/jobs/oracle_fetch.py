@@ -23,7 +23,7 @@ from system.ports.oracle import Observation, Oracle
 from system.ports.queue import Queue, Topic
 from system.ports.store import EXISTS, Put, Store, Update, query_all
 from system.risk.feeds import FeedFault
-from system.risk.index import IndexState, IndexTerms, observe, terms_of
+from system.risk.index import NUMERAIRE, IndexState, IndexTerms, in_usdc, observe, terms_of
 
 PRICE_TTL_S = 7 * 86_400
 
@@ -55,7 +55,7 @@ class OracleFetch:
         news: list[messages.Message] = []
         for asset, markets in by_asset.items():
             terms = self._terms(asset)
-            seen = self.oracle.latest(asset)
+            seen = self._seen(asset, now_ns)
             state, faults = observe(_newest(markets), seen, terms, now_ns)
             self.store.write(Put(keys.PRICES, _price_row(asset, state, seen, faults, now_ns)))
             for market in markets:
@@ -75,6 +75,12 @@ class OracleFetch:
                 self._tell(market["symbol"], state, put["standing"], now_ns)
         if news:
             self.topic.publish(orjson.dumps(news).decode())
+
+    def _seen(self, asset: str, now_ns: int) -> list[Observation]:
+        seen = self.oracle.latest(asset)
+        if self.config.index_numeraire == NUMERAIRE and asset != NUMERAIRE:
+            return in_usdc(seen, self.oracle.latest(NUMERAIRE), now_ns)
+        return seen
 
     def _tell(self, symbol: str, state: IndexState, standing: str, now_ns: int) -> None:
         command = messages.mark_command(symbol, now_ns, state.index_e6, valid=state.valid, standing=standing)

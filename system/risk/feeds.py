@@ -53,6 +53,8 @@ PYTH = FeedTerms(kind=FeedKind.PUSH, max_age_s=60, conf_ppm=10_000)
 """Source: docs.pyth.network best practices (age 60 s); the confidence of 1 % is ours."""
 CHAINLINK = FeedTerms(kind=FeedKind.BOUND, max_age_s=3_600)
 """Source: data.chain.link, BTC / USD and ETH / USD: heartbeat 3 600 s."""
+USDC_CHAINLINK = FeedTerms(kind=FeedKind.BOUND, max_age_s=86_400)
+"""Source: data.chain.link, USDC / USD: heartbeat 86 400 s."""
 FEEDS: dict[str, FeedTerms] = {"pyth": PYTH, "chainlink": CHAINLINK}
 """Terms by source; a source without terms of its own is asked what Pyth is asked."""
 

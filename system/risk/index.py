@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from system.model.units import NS, PPM
+from system.model.units import NS, PPM, div_half_even
 from system.ports.oracle import Observation
-from system.risk.feeds import FEEDS, PYTH, FeedFault, FeedKind, FeedTerms, fault
+from system.risk.feeds import FEEDS, PYTH, USDC_CHAINLINK, FeedFault, FeedKind, FeedTerms, fault
 
 YEAR_NS = 31_536_000 * NS
 GUARD_SIGMAS = 4
+E6 = 10**6
 E9 = 10**9
 
 
@@ -53,6 +54,7 @@ class IndexTerms(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: int = 1_800
 
 
+NUMERAIRE = "USDC"
 DEEP = ("BTC", "ETH")
 """Assets whose feeds are held to half of what is allowed to others."""
 
@@ -63,8 +65,11 @@ def terms_of(
     """Return the terms of an asset's index; a guard of 0 leaves it to the asset."""
     share = 5_000 if asset in DEEP else 10_000
     pyth = msgspec.structs.replace(PYTH, conf_ppm=share)
+    feeds = FEEDS | {"pyth": pyth}
+    if asset == NUMERAIRE:
+        feeds["chainlink"] = USDC_CHAINLINK
     return IndexTerms(
-        feeds=FEEDS | {"pyth": pyth},
+        feeds=feeds,
         guard_ppm=guard_ppm or share,
         volatility_ppm=volatility_ppm,
         jump_ppm=jump_ppm,
@@ -138,6 +143,25 @@ def observe(
         leap_ns=leap_ns,
     )
     return state, faults
+
+
+def in_usdc(seen: Sequence[Observation], dollars: Sequence[Observation], now_ns: int) -> list[Observation]:
+    """Return dollar prices told in USDC, by what its own feeds say now; none while they fail. ORAC-029.
+
+    >>> usdc = [Observation("pyth", 800_000, 0), Observation("exchanges", 800_000, 0)]
+    >>> in_usdc([Observation("pyth", 60_000_000_000, 0, 8_000)], usdc, 0)
+    [Observation(source='pyth', price_e6=75000000000, published_ns=0, conf_e6=10000)]
+    """
+    rate, _ = observe(IndexState(), dollars, terms_of(NUMERAIRE), now_ns)
+    if not rate.valid:
+        return []
+    return [
+        one._replace(
+            price_e6=div_half_even(one.price_e6 * E6, rate.index_e6),
+            conf_e6=-(-one.conf_e6 * E6 // rate.index_e6),
+        )
+        for one in seen
+    ]
 
 
 def _terms(feeds: Mapping[str, FeedTerms], source: str) -> FeedTerms:

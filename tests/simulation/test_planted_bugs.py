@@ -25,6 +25,7 @@ from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.order import CANCELED, Order
 from system.ports.store import Action, Put, Update
+from system.risk.stake import Stake
 from system.settlement.contents import Contents, Reading
 from tests.simulation.scenes import joined, small
 
@@ -211,6 +212,13 @@ def test_a_balance_that_is_spent_twice(monkeypatch: Patch) -> None:
     without_condition(monkeypatch, keys.BALANCES, "available")
 
     assert broken(scenario) >= {"I6_nothing_negative"}
+
+
+def test_a_relief_that_no_rule_grants(monkeypatch: Patch) -> None:
+    """Netting gives back the margin of every resting order, also of those that stand for no other."""
+    monkeypatch.setattr(Stake, "_relieved", lambda stake, *_: stake.bids.scaled + stake.asks.scaled)
+
+    assert "I5_holds_cover_orders" in broken()
 
 
 # --- the book

@@ -1,6 +1,7 @@
 """The oracle networks as the oracle job finds them: Pyth at once, Chainlink when it moved enough.
 
-Both read the same path. Pyth publishes every second. A Chainlink round is written when the price
+All read the same path. Pyth publishes every second, a median of exchanges every three.
+A Chainlink round is written when the price
 has left the last round by the deviation threshold, or the heartbeat has passed; between rounds it
 repeats the old price with its old time, as on chain.
 Source: docs.pyth.network/price-feeds/best-practices; data.chain.link BTC / USD (0.5 %, 3600 s).
@@ -8,7 +9,7 @@ Source: docs.pyth.network/price-feeds/best-practices; data.chain.link BTC / USD 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from sim.scenario.units import SECOND_NS
 from sim.world.prices.process import PricePath
@@ -16,6 +17,7 @@ from system.model.units import PPM
 from system.ports.oracle import Observation
 
 PYTH_PERIOD_NS = SECOND_NS
+EXCHANGES_PERIOD_NS = 3 * SECOND_NS
 CHAINLINK_PERIOD_NS = 10 * SECOND_NS
 CHAINLINK_HEARTBEAT_NS = 3_600 * SECOND_NS
 CHAINLINK_DEVIATION_PPM = 5_000
@@ -30,7 +32,9 @@ class OraclePrices:
         start_ns: int,
         now_ns: Callable[[], int],
         confidence_ppm: Mapping[str, int] | None = None,
+        feeds: Sequence[str] = ("pyth", "chainlink"),
     ) -> None:
+        self._feeds = tuple(feeds)
         self._paths = dict(paths)
         self._confidence_ppm = dict(confidence_ppm or {})
         self._start_ns = start_ns
@@ -50,13 +54,16 @@ class OraclePrices:
         if path is None:
             return []
         now_ns = self._now_ns()
-        published_ns = now_ns - (now_ns - self._start_ns) % PYTH_PERIOD_NS
+        return [self._said(source, asset, path, now_ns) for source in self._feeds]
+
+    def _said(self, source: str, asset: str, path: PricePath, now_ns: int) -> Observation:
+        if source == "chainlink":
+            return self._rounds[asset].at(now_ns)
+        period_ns = PYTH_PERIOD_NS if source == "pyth" else EXCHANGES_PERIOD_NS
+        published_ns = now_ns - (now_ns - self._start_ns) % period_ns
         price_e6 = path.at(published_ns)
-        conf_e6 = price_e6 * self._confidence_ppm.get(asset, 0) // PPM
-        return [
-            Observation("pyth", price_e6, published_ns, conf_e6),
-            self._rounds[asset].at(now_ns),
-        ]
+        conf_e6 = price_e6 * self._confidence_ppm.get(asset, 0) // PPM if source == "pyth" else 0
+        return Observation(source, price_e6, published_ns, conf_e6)
 
 
 class _Rounds:
