@@ -242,7 +242,11 @@ MUTANTS = (
     ),
     Mutant("one oracle is enough", "Oracle", "valid < threshold", "valid < 1", "Derivatives"),
     Mutant(
-        "a mark may jump", "Oracle", "if (price > b.mark + step) price = b.mark + step;", "", "Derivatives"
+        "a mark may jump",
+        "Oracle",
+        "if (price > b.mark + step) price = b.mark + step;\n            else if",
+        "if",
+        "Derivatives",
     ),
 )
 
