@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sim.report import measures, plots
 from sim.report.amounts import USDC, counted, milliseconds, span, usdc
+from sim.report.clearing import clearing_house
 from sim.report.folder import REPORT, Run
 from sim.report.hops import HOPS
 from sim.report.record import RunRecord
@@ -74,6 +75,7 @@ def render(run: Run) -> str:
         books={symbol: _ladder(run, symbol) for symbol in _symbols(run)},
         markets={row["symbol"]: row for row in run.markets().to_dict("records")},
         money=measures.where_money_is(run),
+        house=clearing_house(run),
         positions=_positions(run),
         chain=_chain(run),
         scenario=_text(run.scenario_path),

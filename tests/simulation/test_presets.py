@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sim.invariants import INVARIANTS
+from sim.report.clearing import clearing_house
+from sim.report.folder import Run
 from sim.run import RunResult, run
 from sim.scenario.schema import Scenario
 from system.risk.funding import PRESETS as FUNDING
@@ -53,3 +57,17 @@ def test_a_market_liquidates_by_the_preset_it_names(way: str) -> None:
     assert record.failures == []
     assert record.invariants == dict.fromkeys(sorted(INVARIANTS), "held")
     assert record.counts["liquidations"] > 0
+
+
+def test_the_report_tells_what_the_clearing_house_did(tmp_path: Path) -> None:
+    record = run(
+        Scenario.parse(LEANING, "leaning.yaml", ["markets.0.funding=seed_twap"]), out=tmp_path / "run"
+    ).record
+
+    told = clearing_house(Run(tmp_path / "run"))
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+    assert sum(tick["paid"] for tick in told["ticks"]) == record.counts["funding_paid"] > 0
+    assert [tick["model"] for tick in told["ticks"]] == ["seed_twap"]
+    assert sum(row["liquidations"] for row in told["markets"]) == record.counts["liquidations"]
+    assert "The clearing house" in page
