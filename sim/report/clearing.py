@@ -36,6 +36,8 @@ def _ticks(run: Run) -> list[dict[str, Any]]:
 def _markets(run: Run) -> list[dict[str, Any]]:
     """Return a row for each market with forced closes, a fund, bad debt or a settlement price."""
     trades, balances, markets = (_table(run, name) for name in ("trades", "balances", "markets"))
+    if trades.empty:
+        return []
     found = []
     for market in markets.to_dict("records"):
         symbol = market["symbol"]

@@ -9,6 +9,7 @@ import pytest
 from sim.invariants import INVARIANTS
 from sim.report.clearing import clearing_house
 from sim.report.folder import Run
+from sim.report.page import write_page
 from sim.run import RunResult, run
 from sim.scenario.schema import Scenario
 from system.risk.funding import PRESETS as FUNDING
@@ -65,7 +66,7 @@ def test_the_report_tells_what_the_clearing_house_did(tmp_path: Path) -> None:
     ).record
 
     told = clearing_house(Run(tmp_path / "run"))
-    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    page = write_page(Run(tmp_path / "run")).read_text(encoding="utf-8")
 
     assert sum(tick["paid"] for tick in told["ticks"]) == record.counts["funding_paid"] > 0
     assert [tick["model"] for tick in told["ticks"]] == ["seed_twap"]
