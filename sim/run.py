@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -19,6 +20,7 @@ from sim.invariants import INVARIANTS, Judge, Verdict, aside
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
 from sim.report.amounts import measured
+from sim.report.folder import LAKE
 from sim.report.record import (
     Failure,
     Quantiles,
@@ -36,6 +38,7 @@ from sim.world.business import business_digest
 from system.model import keys
 from system.model.funding import FUNDING
 from system.model.trade import LEDGER
+from system.ports.lake import Lake
 
 Progress = Callable[[int, dict[str, int]], None]
 """Called now and then: virtual ns since the start, and counts so far."""
@@ -356,6 +359,14 @@ def _write_tables(world: World, out: Path) -> None:
     assert world.backend is not None
     state = Snapshot(world, final=True)
     write_tables(world.backend, out / "tables", samples=world.cloud.meter.samples, state=state)
+    _write_lake(world.backend.lake, out / LAKE)
+
+
+def _write_lake(lake: Lake, file: Path) -> None:
+    """Keep the lake's objects, for `dexsim lake`."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as kept:
+        for key in lake.list(""):
+            kept.writestr(zipfile.ZipInfo(key), lake.get(key) or b"", zipfile.ZIP_DEFLATED)
 
 
 def _commit() -> str:

@@ -183,6 +183,21 @@ def deploy(
 
 
 @app.command()
+def lake(
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="Over trades, funding and daily.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="PLACE", help="A run's folder, a folder, or s3://bucket.")
+    ] = "runs/latest",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a row.")] = False,
+) -> None:
+    """Ask the data lake in SQL (DuckDB)."""
+    with failures():
+        from sim.cli.lake import lake_command
+
+        lake_command(sql, source, as_json=as_json)
+
+
+@app.command()
 def openapi() -> None:
     """Print the door's OpenAPI document."""
     import orjson

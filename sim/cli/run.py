@@ -15,7 +15,7 @@ from sim.cli.progress import showing
 from sim.cli.scenarios import find, load
 from sim.cli.summary import print_parting, print_summary
 from sim.replay import Replay
-from sim.report.folder import REPORT, Run
+from sim.report.folder import LAKE, REPORT, Run
 from sim.report.record import FILE, RunRecord
 from sim.run import RunResult
 from sim.run import run as run_scenario
@@ -107,7 +107,7 @@ def report_command(folder: Path) -> None:
 
 
 HISTORY = "history.jsonl.zst"
-KEPT = frozenset({"scenario.yaml", HISTORY, "tables", FILE, REPORT})
+KEPT = frozenset({"scenario.yaml", HISTORY, "tables", FILE, REPORT, LAKE})
 """All that a run's folder holds."""
 
 

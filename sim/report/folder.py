@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCENARIO = "scenario.yaml"
 REPORT = "report.html"
+LAKE = "lake.zip"
 
 _TEXT, _INT, _SIDE = "string", "Int64", "category"
 

@@ -60,7 +60,7 @@ def test_a_run_leaves_everything_in_its_folder(kept: Kept) -> None:
     assert kept.folder.is_symlink()
     assert kept.folder.resolve() == folder
     assert {path.name for path in folder.iterdir()} == {
-        *("scenario.yaml", "history.jsonl.zst", "run.json", "report.html", "tables"),
+        *("scenario.yaml", "history.jsonl.zst", "lake.zip", "run.json", "report.html", "tables"),
     }
     tables = {path.stem for path in (folder / "tables").glob("*.parquet")}
     assert tables >= {

@@ -25,6 +25,7 @@ def test_a_run_leaves_a_folder_and_says_what_happened() -> None:
     (folder,) = Path("runs/tiny").iterdir()
     assert folder.name.endswith("-seed3")
     assert {path.name for path in folder.iterdir()} == {
+        "lake.zip",
         "history.jsonl.zst",
         "report.html",
         "run.json",
