@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from sim import compiled
+from sim.facts import facts
 from sim.invariants import INVARIANTS, Judge, Verdict, aside
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
@@ -184,10 +185,10 @@ def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> Run
     scenario = world.scenario
     assert world.backend is not None
     undrained, unsettled = world.unfinished(), world.unsettled()
-    counts = _counts(world)
+    counts, found = _counts(world), _facts(world)
     meter = _measure(world)
     thresholds = {
-        str(threshold): _check(threshold, counts, meter) for threshold in scenario.expect.thresholds
+        str(threshold): _check(threshold, counts | found, meter) for threshold in scenario.expect.thresholds
     }
     failures = failures_of(judge.verdicts)
     said = evidence_of(_with_unjudged(judge), {name: rule.summary for name, rule in INVARIANTS.items()})
@@ -220,6 +221,7 @@ def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> Run
         thresholds=thresholds,
         faults=dict(world.grounds.times),
         counts=counts,
+        facts=found,
         latency_ms={name: _quantiles(meter, name) for name in meter.samples if meter.samples[name]},
         timings={phase: round(seconds, 3) for phase, seconds in timings.seconds.items()},
         failures=failures,
@@ -293,6 +295,12 @@ def _counts(world: World) -> dict[str, int]:
         "funding_ticks": len(rows) - len(trades),
         "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
     }
+
+
+def _facts(world: World) -> dict[str, int]:
+    assert world.backend is not None
+    trades = [row for row in world.backend.scan(keys.TRADES) if row["tradeType"] != FUNDING]
+    return facts(world.backend.scan(keys.PRICES), trades, world.specs)
 
 
 def _dead_letters(world: World) -> int:

@@ -62,10 +62,10 @@ def wait_for_prices(desk: Desk, symbols: tuple[str, ...]) -> Life:
         yield desk.sleep(_FIRST_LOOK_NS)
 
 
-def begin(desk: Desk, symbols: tuple[str, ...], within_ns: int) -> Life:
-    """Come at a random moment of a span, listen to the markets, and wait until all are priced."""
+def begin(desk: Desk, symbols: tuple[str, ...], within_ns: int, hears: tuple[str, ...] = ()) -> Life:
+    """Come at a random moment of a span, listen to the markets (or `hears`), wait until all are priced."""
     yield desk.sleep(1 + desk.dice.randrange(within_ns + 1))
-    desk.listen(*symbols)
+    desk.listen(*(hears or symbols))
     yield from wait_for_prices(desk, symbols)
 
 

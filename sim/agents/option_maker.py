@@ -63,8 +63,8 @@ class OptionMaker(Agent):
     def live(self, desk: Desk) -> Life:
         symbols = tuple(s for s in self.trades(desk) if desk.market(s).spec.kind is MarketKind.OPTION)
         perps = [s for s in desk.symbols if desk.market(s).spec.kind is MarketKind.PERP]
-        yield desk.sleep(1 + desk.dice.randrange(self.refresh))
-        yield from begin(desk, (*symbols, *perps), self.refresh)
+        # an option has no price before its makers quote it, so nobody waits for one
+        yield from begin(desk, tuple(perps), self.refresh, (*symbols, *perps))
         quotes = {symbol: Quotes(symbol, self.edge // 2) for symbol in symbols}
         while True:
             for symbol in symbols:

@@ -31,7 +31,7 @@ Texts = dict[str, str]
 
 def check_command(path: Path) -> None:
     """Load each file; exit 5 when one is not valid."""
-    files = sorted(path.glob("**/*.yaml")) if path.is_dir() else [path]
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise fail(Exit.USAGE, "There is no scenario file here.", ("where", str(path)))
     wrong = 0

@@ -118,6 +118,35 @@ def compare(
 
 
 @app.command()
+def gate(  # noqa: PLR0913  # one parameter an option
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite, like scenarios/suites/pr.yaml.")],
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="pr, nightly or release; the suite's own when left out."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where digests and metrics are committed.")
+    ] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Commit what was played; read the diff.")] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML there, too.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one a core when left out.")] = None,
+    window: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Which fresh seeds: the CI's run number when left out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Default runs/gate/<suite>.")] = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Play a suite of scenarios by many seeds and say whether it may be released."""
+    with failures(f"dexsim gate {suite}"):
+        from sim.cli.gate import GateOptions, gate_command
+
+        if profile not in (None, "pr", "nightly", "release"):
+            raise typer.BadParameter("It is pr, nightly or release.", param_hint="--profile")
+        gate_command(GateOptions(suite, profile, baseline, accept, junit, jobs, window, out, quiet))  # type: ignore[arg-type]  # checked above
+
+
+@app.command()
 def check(path: Annotated[Path, typer.Argument(help="A scenario file or a folder of them.")]) -> None:
     """Check scenario files without running them."""
     with failures():

@@ -132,6 +132,8 @@ class RunRecord(_Part):
     faults: dict[str, int] = {}
     """How often each fault fired."""
     counts: dict[str, int]
+    facts: dict[str, int] = {}
+    """How the world was: falls, partings, what was liquidated (sim/facts.py)."""
     latency_ms: dict[str, Quantiles]
     timings: dict[str, float]
     """Wall-clock seconds by phase; not part of any digest."""

@@ -65,6 +65,13 @@ MEASURES: dict[str, Measure] = {
     "deleveraged": Measure("count", False),
     "funding_ticks": Measure("count", False),
     "funding_paid": Measure("uUSDC", False),
+    # how the world was: sim/facts.py
+    "index_fall": Measure("ppm", False),
+    "index_rise": Measure("ppm", False),
+    "discount": Measure("ppm", False),
+    "premium": Measure("ppm", False),
+    "liquidated": Measure("uUSDC", False),
+    "liquidated_in_worst_minute": Measure("ppm", False),
 }
 
 _THRESHOLD = re.compile(r"^\s*(?:(\w+)\(\s*(\w+)\s*\)|(\w+))\s*(<=|>=|==|<|>)\s*(\S.*?)\s*$")
