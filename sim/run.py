@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from sim import compiled
-from sim.facts import facts
+from sim.counts import count, find
 from sim.invariants import INVARIANTS, Judge, Verdict, aside
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
@@ -37,8 +37,6 @@ from sim.scenario.units import DURATION, SECOND_NS
 from sim.world.build import Snapshot, World
 from sim.world.business import business_digest
 from system.model import keys
-from system.model.funding import FUNDING
-from system.model.trade import LEDGER
 from system.ports.lake import Lake
 
 Progress = Callable[[int, dict[str, int]], None]
@@ -49,8 +47,6 @@ LOOK_EVERY_NS = 60 * SECOND_NS
 MANY_ORDERS = 5_000
 """From so many orders on, to judge them takes longer than to fork."""
 
-RECEIVE_MOST = 10
-HOUR_NS = 3600 * SECOND_NS
 DRAIN_STEP_NS = 10 * SECOND_NS
 DRAIN_LIMIT_NS = 900 * SECOND_NS
 PACKAGES = ("simpy", "boto3", "moto", "msgspec", "orjson", "coincurve", "web3")
@@ -185,7 +181,7 @@ def _record(world: World, judge: Judge, timings: Timings, reproduce: str) -> Run
     scenario = world.scenario
     assert world.backend is not None
     undrained, unsettled = world.unfinished(), world.unsettled()
-    counts, found = _counts(world), _facts(world)
+    counts, found = count(world), find(world)
     meter = _measure(world)
     thresholds = {
         str(threshold): _check(threshold, counts | found, meter) for threshold in scenario.expect.thresholds
@@ -258,62 +254,6 @@ def _statuses(world: World) -> str:
     """Say how far the trades came that are not final."""
     waiting = world.unsettled_by_status()
     return ", ".join(f"{count} {status}" for status, count in sorted(waiting.items()))
-
-
-def _counts(world: World) -> dict[str, int]:
-    """Count from the tables: the authority on what happened."""
-    assert world.backend is not None
-    orders = [row for row in world.backend.scan(keys.ORDERS) if row["orderType"] in ("LIMIT", "MARKET")]
-    commands = world.backend.scan(keys.ORDERS)
-    rows = world.backend.scan(keys.TRADES)
-    trades = [row for row in rows if row["tradeType"] != FUNDING]
-    accounts = world.backend.scan(keys.BALANCES)
-    rejected = sum(desk.rejected for desk in world.desks)
-    sent = sum(desk.sent for desk in world.desks)
-    return {
-        "orders": sent,
-        "accepted": len(orders),
-        "rejected": rejected,
-        "cancels": sum(1 for row in commands if row["orderType"] == "CANCEL"),
-        "fills": len(trades),
-        "trades_settled": sum(1 for row in trades if row.get("settlementStatus") == "CONFIRMED"),
-        "trades_in_ledger": sum(1 for row in trades if row["settlementStatus"] == LEDGER),
-        "trades_unsettled": world.unsettled(),
-        "settlement_skipped": sum(1 for row in trades if row.get("settlementStatus") == "SKIPPED"),
-        "batches": sum(1 for row in world.backend.scan(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")),
-        "blocks": world.blocks,
-        "lake_objects": len(world.backend.lake.list("")),
-        "events": world.history.count,
-        "volume": sum(row["notional"] for row in trades),
-        "fees": sum(row["maker_fee"] + row["taker_fee"] for row in trades),
-        "reject_share": rejected * 1_000_000 // sent if sent else 0,
-        "dead_letters": _dead_letters(world),
-        "bad_debt": sum(row.get("bad_debt", 0) for row in accounts),
-        "insurance": sum(row.get("insurance", 0) for row in accounts),
-        "liquidations": sum(1 for row in trades if row["tradeType"] == "LIQUIDATION"),
-        "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
-        "funding_ticks": len(rows) - len(trades),
-        "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
-    }
-
-
-def _facts(world: World) -> dict[str, int]:
-    assert world.backend is not None
-    trades = [row for row in world.backend.scan(keys.TRADES) if row["tradeType"] != FUNDING]
-    return facts(world.backend.scan(keys.PRICES), trades, world.specs)
-
-
-def _dead_letters(world: World) -> int:
-    """Count what the queues gave up on; it is taken out, as nobody asks for it after the run."""
-    backend = world.backend
-    assert backend is not None
-    count = 0
-    for name in dict.fromkeys(queue.dead_letter for queue in world.template.queues() if queue.dead_letter):
-        while records := backend.receive(name, RECEIVE_MOST, HOUR_NS):
-            count += len(records)
-            for record in records:
-                backend.delete(name, record["receiptHandle"])
-    return count
 
 
 def _measure(world: World) -> Meter:
