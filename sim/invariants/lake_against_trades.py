@@ -14,7 +14,9 @@ from system.model import keys
 from system.model.keys import Item
 
 # What settlement adds to a row after the archive has seen it, and keys that only the table needs.
-_TABLE_ONLY = frozenset({"PK", "SK", "maker_key", "taker_key", "settlementStatus", "batch"})
+_TABLE_ONLY = frozenset(
+    {"PK", "SK", "maker_key", "taker_key", "settlementStatus", "settlementReason", "batch"}
+)
 Place = tuple[str, int]
 
 

@@ -87,7 +87,7 @@ def _quantiles(state: State) -> Found:
     if len(exact) != sum(found.values()) or not exact:
         return 0  # `stats_against_trades` says which is missing
     for q in _QUANTILES:
-        right = exact[floor(q * (len(exact) - 1))] / 1_000
+        right = max(0, exact[floor(q * (len(exact) - 1))]) / 1_000  # below 0 where clocks differ
         was = quantile_us(found, q) or 0.0
         if abs(was - right) > RELATIVE_ERROR * 1.001 * right + _ROUNDING_US:
             where = f"{keys.STATS_LIFETIME}: p{round(100 * q)} of the latency"
