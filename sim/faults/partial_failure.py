@@ -28,7 +28,10 @@ class PartialFailure(Fault):
                 finish(result)
                 return
             # from a message on, all: a FIFO group may not go on behind one that failed
-            failed = records[site.dice.randrange(len(records)) :]
-            finish({"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in failed]})
+            failed = [record["messageId"] for record in records[site.dice.randrange(len(records)) :]]
+            # what the function itself reports as failed stays failed
+            failed += [each["itemIdentifier"] for each in (result or {}).get("batchItemFailures", ())]
+            names = dict.fromkeys(failed)
+            finish({"batchItemFailures": [{"itemIdentifier": name} for name in names]})
 
         carry(event, less)

@@ -219,6 +219,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
         unknown_on_chain = self.kind in (MarketKind.FUTURE, MarketKind.OPTION) or self.funding != "none"
         if self.settlement == "chain" and unknown_on_chain:
             return f"settlement: expected ledger for {self.kind} with funding {self.funding}, was chain"
+        if self.settlement == "chain" and self.stp == "NONE":
+            return "stp: expected another mode than NONE, the contracts let nobody trade with himself"
         return ""
 
     def to_item(self, state: MarketState, created_ns: int) -> dict[str, Any]:

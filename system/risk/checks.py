@@ -25,7 +25,7 @@ def accept(
         return Rejected(RejectReason.UNKNOWN_SYMBOL, "symbol", f"expected {spec.symbol}, was {order.symbol}")
     if state is not MarketState.ACTIVE and not (state.admits_makers and order.tif in ("GTC", "GTT")):
         return Rejected(RejectReason.EXCHANGE_CLOSED, "symbol", f"{spec.symbol} is {state.value}")
-    plain = order.order_type == "LIMIT" and not order.post_only and not order.reduce_only
+    plain = order.order_type == "LIMIT" and not (order.post_only or order.reduce_only or order.stp)
     return (
         (None if plain else _flags(order, spec))  # a plain order has none
         or _numbers(order, spec)
@@ -47,6 +47,9 @@ def _flags(order: Order, spec: MarketSpec) -> Rejected | None:
         )
     if order.reduce_only and spec.kind is MarketKind.SPOT:
         return Rejected(RejectReason.INCOMPATIBLE_FLAGS, "reduce_only", "a spot market has no positions")
+    if order.stp == "NONE" and spec.settlement == "chain":
+        detail = f"{spec.symbol} is settled on chain, where nobody may trade with himself"
+        return Rejected(RejectReason.INCOMPATIBLE_FLAGS, "stp", detail)
     if order.trigger_e6 and (order.trigger_e6 < 0 or order.trigger_e6 % spec.tick_e6):
         detail = f"expected a multiple of {spec.tick_e6}, was {order.trigger_e6}"
         return Rejected(RejectReason.INCORRECT_TICK, "trigger_e6", detail)

@@ -54,6 +54,7 @@ def test_a_good_order_enters() -> None:
         ({"side": "SELL", "limit_price_e6": 56_999_900_000}, RejectReason.PRICE_BAND, "limit_price_e6"),
         ({"side": "SELL", "limit_price_e6": 300_000_100_000}, RejectReason.PRICE_BAND, "limit_price_e6"),
         ({"order_type": "MARKET"}, RejectReason.INCOMPATIBLE_FLAGS, "tif"),
+        ({"stp": "NONE"}, RejectReason.INCOMPATIBLE_FLAGS, "stp"),
         (
             {"order_type": "MARKET", "tif": "IOC", "post_only": True},
             RejectReason.INCOMPATIBLE_FLAGS,
