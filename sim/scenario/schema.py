@@ -11,12 +11,13 @@ import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Self, Union
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self, Union
 
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from ruamel.yaml import YAML
 
 from sim.agents import KINDS, Agent
+from sim.events import Event
 from sim.faults import FAULTS, Fault
 from sim.kernel.dice import Delay
 from sim.scenario.index import IndexRule
@@ -66,21 +67,6 @@ def _like(pattern: str, what: str) -> tuple[BeforeValidator, WithJsonSchema]:
         return text
 
     return BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": f"^({pattern})$"})
-
-
-def _none_yet(what: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    """Refuse every entry of a list whose kinds do not exist yet."""
-
-    def read(entries: object) -> object:
-        if isinstance(entries, Sequence) and not isinstance(entries, str) and entries:
-            entry = entries[0]
-            named = entry.get(what) if isinstance(entry, dict) else entry
-            if named is None and isinstance(entry, dict):
-                named = next((key for key in entry if key != "at"), "?")
-            raise Misfit((0,), f"no {what} of kind `{named}`", "known: none")
-        return entries
-
-    return BeforeValidator(read), WithJsonSchema({"type": "array", "maxItems": 0})
 
 
 _NAME = _like(r"[a-z0-9]+(-[a-z0-9]+)*", "small letters, digits and hyphens")
@@ -177,7 +163,7 @@ class Scenario(Part):
     """Delays that differ from the usual ones, by hop: `api -> store`."""
     agents: tuple[AnyAgent, ...] = ()
     """Groups of traders."""
-    events: Annotated[tuple[Any, ...], *_none_yet("event")] = ()
+    events: tuple[Event, ...] = ()
     """What happens to the world at a given time."""
     faults: tuple[AnyFault, ...] = ()
     """What breaks, when and how often."""
@@ -245,6 +231,23 @@ class Scenario(Part):
                 lots = funds.get("USDC", 0) // 4 * QTY_SCALE // price_e6 // spec.lot_e8
                 funds[spec.base] = lots * spec.lot_e8
         return funds
+
+    @model_validator(mode="after")
+    def _check_events(self) -> Self:
+        symbols = [market.symbol for market in self.markets]
+        for index, event in enumerate(self.events):
+            if event.at >= self.duration:
+                was = f"expected an instant before the end, {DURATION.format(self.duration)}"
+                problem = f"{was}, was `{DURATION.format(event.at)}`"
+                raise Misfit(("events", index, "at"), problem, "let it be earlier")
+            shock, action = event.oracle_shock, event.market
+            if shock is not None and shock.asset not in self.prices:
+                where = ("events", index, "oracle_shock", "asset")
+                raise Misfit(where, f"no price of `{shock.asset}`", suggest(shock.asset, list(self.prices)))
+            if action is not None and action.symbol and action.symbol not in symbols:
+                where = ("events", index, "market", "symbol")
+                raise Misfit(where, f"no market `{action.symbol}`", suggest(action.symbol, symbols))
+        return self
 
     @model_validator(mode="after")
     def _check_correlation(self) -> Self:

@@ -14,6 +14,7 @@ import orjson
 
 from sim.client.desk import Desk
 from sim.client.requests import Requests, Signing
+from sim.events import MarketAction, shocked
 from sim.faults import Grounds
 from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
@@ -60,6 +61,7 @@ class World:
         self.deposited: dict[tuple[str, str], int] = {}
         self.desks: list[Desk] = []
         self.blocks = 0
+        self.acts = 0  # of the administrator, since it is open
         self.sponsor: Requests | None = None  # of the exchange itself
         self.chain: ChainWorld = open_chain(
             scenario.chain, scenario.start // NS, verify_signatures=scenario.signatures == "real"
@@ -94,7 +96,12 @@ class World:
         together = scenario.correlation.normals(self.dice)
         self.prices = OraclePrices(
             {
-                asset: process.path(scenario.start, self.dice.named("price", asset), together.get(asset))
+                asset: shocked(
+                    process.path(scenario.start, self.dice.named("price", asset), together.get(asset)),
+                    asset,
+                    scenario.events,
+                    scenario.start,
+                )
                 for asset, process in scenario.prices.items()
             },
             scenario.start,
@@ -113,8 +120,9 @@ class World:
         if EXCHANGE in self.purses:
             self.sponsor = Requests(EXCHANGE, self.purses[EXCHANGE], self.specs, signing)
         self._open()
+        everybody = tuple(purse.account for purse in self.purses.values())
         for wallet in wallets:
-            self._seat(wallet, signing)
+            self._seat(wallet, signing).known_accounts = everybody
 
     def _connect(self, backend: Backend, outside: Outside) -> None:
         """Build the cloud and its door; the one in which faults happen only for a scenario with faults."""
@@ -155,13 +163,24 @@ class World:
         cloud = self.cloud
         cloud.call("settle_watch", {})
         for spec in self.specs.values():
-            said = cloud.call("api", self._admin_event(spec))
+            body = {"action": "create", **msgspec.structs.asdict(spec)}
+            said = cloud.call("api", _admin_event(f"{ADMIN}-{spec.symbol}", body))
             assert said["statusCode"] == 201, f"{spec.symbol}: {said}"
         self._insure(cloud)
         cloud.call("oracle_fetch", {})
         cloud.start_schedules()
         self.timeline.end_ns = self.scenario.duration
         self.timeline.after(self.scenario.block_time, self._block)
+        for event in self.scenario.events:
+            if event.market is not None:
+                self.timeline.after(event.at, self._act, event.market)
+
+    def _act(self, action: MarketAction) -> None:
+        """Send what an administrator asks for through the door."""
+        for symbol in [action.symbol] if action.symbol else self.specs:
+            self.acts += 1
+            body = {"action": action.action, "symbol": symbol}
+            self.door.request(_admin_event(f"{ADMIN}-{self.acts}", body), None)
 
     def _insure(self, cloud: Cloud) -> None:
         """Let the exchange pay into the insurance funds what the scenario gives them."""
@@ -172,20 +191,7 @@ class World:
             said = cloud.call("api", event)
             assert said["statusCode"] == 202, f"{symbol}: {said}"
 
-    def _admin_event(self, spec: MarketSpec) -> dict[str, Any]:
-        body = {"action": "create", **msgspec.structs.asdict(spec)}
-        return {
-            "routeKey": "POST /admin/markets",
-            "headers": {},
-            "requestContext": {
-                "requestId": f"{ADMIN}-{spec.symbol}",
-                "http": {"method": "POST", "path": "/admin/markets", "sourceIp": "127.0.0.1"},
-                "authorizer": {"jwt": {"claims": {"cognito:groups": ["admin"]}}},
-            },
-            "body": orjson.dumps(body).decode(),
-        }
-
-    def _seat(self, wallet: Wallet, signing: Signing) -> None:
+    def _seat(self, wallet: Wallet, signing: Signing) -> Desk:
         purse = self.purses[wallet.name]
         desk = Desk(
             purse,
@@ -198,6 +204,7 @@ class World:
         )
         self.desks.append(desk)
         self.timeline.env.process(wallet.agent.live(desk))
+        return desk
 
     def _block(self) -> None:
         self.blocks += 1
@@ -242,6 +249,20 @@ class World:
         self.chain.close()
         if self.backend is not None:
             self.backend.close()
+
+
+def _admin_event(request_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Return POST /admin/markets by somebody of the group `admin`."""
+    return {
+        "routeKey": "POST /admin/markets",
+        "headers": {},
+        "requestContext": {
+            "requestId": request_id,
+            "http": {"method": "POST", "path": "/admin/markets", "sourceIp": "127.0.0.1"},
+            "authorizer": {"jwt": {"claims": {"cognito:groups": ["admin"]}}},
+        },
+        "body": orjson.dumps(body).decode(),
+    }
 
 
 class Snapshot:

@@ -21,9 +21,9 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def test_the_example_scenario_loads() -> None:
-    text, faults = blocks("scenario-files.md", "yaml")
+    text, events, faults = blocks("scenario-files.md", "yaml")
 
-    scenario = Scenario.parse(text + faults)
+    scenario = Scenario.parse(text + events + faults)
 
     assert len(scenario.wallets()) == 12
     assert [fault.label for fault in scenario.faults] == ["crash", "duplicate"]
