@@ -6,6 +6,7 @@ from sim.agents.avellaneda_stoikov import AvellanedaStoikov
 from sim.agents.base import Agent
 from sim.agents.basis_trader import BasisTrader
 from sim.agents.cxpt_arbitrageur import CxptArbitrageur
+from sim.agents.explorer import Explorer
 from sim.agents.external_liquidator import ExternalLiquidator
 from sim.agents.flow_replay import FlowReplay
 from sim.agents.funding_arbitrageur import FundingArbitrageur
@@ -44,8 +45,9 @@ KINDS: tuple[type[Agent], ...] = (
     Whale,
     Manipulator,
     FlowReplay,
+    Explorer,
     Recorded,
 )
 """Every kind a scenario may name; a new one is added here."""
 
-__all__ = ["KINDS", "Agent", "MarketMaker", "NoiseTaker", "Recorded", "ZeroIntelligence"]
+__all__ = ["KINDS", "Agent", "Explorer", "MarketMaker", "NoiseTaker", "Recorded", "ZeroIntelligence"]

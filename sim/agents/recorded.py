@@ -9,6 +9,7 @@ from pydantic import Field
 from sim.agents.base import Agent, Life
 from sim.scenario.part import Part
 from sim.scenario.units import Duration
+from system.api.idempotency import HEADER
 from system.model.units import NS
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Command(Part):
     """Of a cancel of all orders: in which market."""
     body: str
     """Body, with its signature."""
+    key: str = ""
+    """Its idempotency key."""
 
 
 class Recorded(Agent):
@@ -75,6 +78,8 @@ def _event(command: Command, request_id: str, now_ns: int) -> dict[str, Any]:
         "isBase64Encoded": False,
         "body": command.body,
     }
+    if command.key:
+        event["headers"] = {**event["headers"], HEADER: command.key}
     if order_id:
         event["pathParameters"] = {"id": order_id}
     if command.symbol:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sim.client.desk import Desk, Door, OpenOrder, Position
+from sim.client.desk import Desk, Door
+from sim.client.records import OpenOrder, Position
 from sim.client.requests import Draft, Requests, Signing
 from sim.client.view import MarketView
 

@@ -15,16 +15,17 @@ from typing import Any, Protocol
 import orjson
 import simpy
 
+from sim.client.records import TERMINAL_STATES, OpenOrder, Position
 from sim.client.requests import Draft, Requests
 from sim.client.view import MarketView, parse
 from sim.world.purse import Purse
+from system.api.idempotency import HEADER
 from system.model.market import MarketKind, MarketSpec
 from system.model.messages import market_channel, trader_channel
-from system.model.order import BUY, REJECTED, SELL, TERMINAL
+from system.model.order import BUY, REJECTED, SELL
 
 Response = dict[str, Any]
 Outside = Callable[[str, int], int]
-_TERMINAL = frozenset(TERMINAL)
 
 
 class Door(Protocol):
@@ -44,75 +45,6 @@ class Door(Protocol):
 
     def say(self, connection_id: str, body: str) -> None:
         """Send text on an open WebSocket, after what was said before."""
-
-
-class OpenOrder:
-    """An order from its sending to its end.
-
-    Units: price_e6 uUSDC per 1.0 base, *_e8 1e-8 base, hold in hold_asset's smallest unit.
-    """
-
-    __slots__ = (
-        "client_order_id",
-        "cum_notional",
-        "cum_qty_e8",
-        "fee_paid",
-        "hold",
-        "hold_asset",
-        "leaves_e8",
-        "leaving",
-        "market",
-        "nonce",
-        "order_id",
-        "price_e6",
-        "qty_e8",
-        "side",
-        "status",
-        "symbol",
-    )
-
-    def __init__(self, draft: Draft, nonce: int, client_order_id: str, hold_asset: str, hold: int) -> None:
-        self.symbol = draft.symbol
-        self.side = draft.side
-        self.qty_e8 = draft.qty_e8
-        self.leaves_e8 = draft.qty_e8
-        self.price_e6 = draft.price_e6
-        self.market = draft.market
-        self.nonce = nonce
-        self.client_order_id = client_order_id
-        self.order_id = ""  # "" until the exchange has accepted it
-        self.status = "SENT"
-        self.leaving = False  # a cancel or a replacement is under way
-        self.hold_asset = hold_asset
-        self.hold = hold
-        self.cum_qty_e8 = 0
-        self.cum_notional = 0
-        self.fee_paid = 0
-
-    @property
-    def done(self) -> bool:
-        return self.status in _TERMINAL
-
-
-class Position:
-    """What a trader has in a market, as the last positionUpdate said. Units: size 1e-8 base, else uUSDC."""
-
-    __slots__ = ("cost", "margin", "realised", "size_e8", "version")
-
-    def __init__(self) -> None:
-        self.size_e8 = 0
-        self.cost = 0
-        self.margin = 0
-        self.realised = 0
-        self.version = 0
-
-    def cash(self, kind: MarketKind) -> int:
-        """Return what this position has added to free USDC so far, fees apart."""
-        if kind is MarketKind.SPOT:
-            return -self.cost
-        if kind is MarketKind.OPTION:  # premiums moved in cash
-            return self.realised - self.cost - self.margin
-        return self.realised - self.margin
 
 
 class Desk:
@@ -142,6 +74,7 @@ class Desk:
         "fees_usdc",
         "fills",
         "funds",
+        "known_accounts",
         "name",
         "open_orders",
         "outside",
@@ -171,6 +104,7 @@ class Desk:
         self.outside = outside or self._index
         self.open_orders: dict[str, OpenOrder] = {}
         self.positions: dict[str, Position] = {}
+        self.known_accounts: tuple[str, ...] = (purse.account,)  # of everybody, as the chain shows them
         self.sent = self.accepted = self.rejected = self.fills = 0
         self.rejects: Counter[str] = Counter()
         self.cash_usdc = 0
@@ -298,6 +232,25 @@ class Desk:
         self.door.request(event, lambda response: self._answered(order, draft.replaces, response))
         return order
 
+    def send_twice(self, draft: Draft, *, same_key: bool) -> None:
+        """Send an order and the very same again, as after a lost answer; nothing of it is kept here."""
+        event = self._written(draft, self.account)
+        if same_key:
+            event["headers"] = {**event["headers"], HEADER: f"{self.name}-{self._nonce}"}
+        self.door.request(event, None)
+        self.door.request(self._requests.again(event), None)
+
+    def send_in_name_of(self, account: str, draft: Draft) -> None:
+        """Send an order that names another's account, under one's own signature; it must be refused."""
+        if self.accepted and account != self.account and self._requests.always_signs:
+            self.door.request(self._written(draft, account), None)
+
+    def _written(self, draft: Draft, account: str) -> dict[str, Any]:
+        self._nonce += 1
+        self.sent += 1
+        client_order_id = f"{self.name}-{self._nonce}"
+        return self._requests.order(draft, self._nonce, client_order_id, self.door.now_ns(), account)
+
     def replace(self, order_id: str, qty_e8: int, price_e6: int) -> OpenOrder:
         """Send an order that takes the place of an open one (and loses its priority)."""
         old = self.open_orders[order_id]
@@ -362,7 +315,7 @@ class Desk:
             self.fees_usdc += fee_paid - order.fee_paid
             order.cum_qty_e8, order.fee_paid = cum_qty_e8, fee_paid
             order.cum_notional = int(data["cum_notional"])
-        if status in _TERMINAL:
+        if status in TERMINAL_STATES:
             order.leaves_e8 = int(data["leaves_e8"])
             if status == REJECTED:
                 self.rejected += 1

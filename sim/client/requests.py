@@ -97,8 +97,13 @@ class Requests:
         self._max_fee_bps = {symbol: -(-spec.fee_ppm // _PPM_PER_BPS) for symbol, spec in specs.items()}
         self._instruments = {symbol: instrument_id(spec) for symbol, spec in specs.items()}
 
-    def order(self, draft: Draft, nonce: int, client_order_id: str, now_ns: int) -> Event:
-        """Return POST /orders."""
+    @property
+    def always_signs(self) -> bool:
+        """Tell whether the door checks every signature."""
+        return self._signing.policy == "real"
+
+    def order(self, draft: Draft, nonce: int, client_order_id: str, now_ns: int, account: str = "") -> Event:
+        """Return POST /orders; `account` is another's name under one's own signature."""
         body = {
             "type": "market" if draft.market else "limit",
             "symbol": draft.symbol,
@@ -107,7 +112,7 @@ class Requests:
             "limit_price_e6": draft.price_e6,
             "reduce_only": draft.reduce_only,
             "expire_s": draft.expire_s,
-            "account": self._account,
+            "account": account or self._account,
             "subaccount": 0,
             "nonce": nonce,
             "max_fee_bps": self._max_fee_bps[draft.symbol],
@@ -126,6 +131,12 @@ class Requests:
             if draft.replaces:
                 body["replaces"] = draft.replaces
         return self._event("POST", "/orders", "/orders", body, now_ns)
+
+    def again(self, event: Event) -> Event:
+        """Return the same request as another attempt."""
+        self._count += 1
+        context = {**event["requestContext"], "requestId": f"{self._name}-{self._count}"}
+        return {**event, "requestContext": context}
 
     def cancel(self, order_id: str, nonce: int, now_ns: int) -> Event:
         """Return DELETE /orders/{id}; `nonce` is the order's own."""

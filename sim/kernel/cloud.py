@@ -20,6 +20,7 @@ from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedSto
 from sim.kernel.plumbing import Event, Failed, Finish, Invoke, Pipe, QueueReader, StreamReader
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
+from system.api.idempotency import HEADER
 from system.config import Config
 from system.model.errors import PortError
 from system.model.units import NS
@@ -331,16 +332,17 @@ class Door:
         cloud = self.cloud
         who = event["requestContext"]["requestId"]
         http = event["requestContext"]["http"]
-        cloud.history.add(
-            {
-                "t": cloud.timeline.elapsed_ns,
-                "e": "request",
-                "who": who,
-                "m": http["method"],
-                "p": http["path"],
-                "b": event.get("body") or "",
-            }
-        )
+        asked = {
+            "t": cloud.timeline.elapsed_ns,
+            "e": "request",
+            "who": who,
+            "m": http["method"],
+            "p": http["path"],
+            "b": event.get("body") or "",
+        }
+        if key := event["headers"].get(HEADER):
+            asked["k"] = key
+        cloud.history.add(asked)
         cloud.in_flight += 1
         delay_ns = self._there.draw() + self._api.delay.draw()
         cloud.timeline.after(delay_ns, self._serve, event, on_response, who, delay_ns)
