@@ -127,6 +127,11 @@ soak: setup ## 1,000,000 random commands on 32 markets of all kinds, identities 
 	@$(SAY) 'Soaking'
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
+.PHONY: hunt
+hunt: setup ## plant each defect of tests/planted and see which invariant notices: half an hour (HUNT=--runs 50)
+	@$(SAY) 'Hunting planted defects'
+	@nice $(BIN)/dexsim hunt tests/planted --workers $(JOBS) $(HUNT)
+
 .PHONY: golden
 golden: setup ## rewrite the golden files; read the diff before you commit it
 	@$(BIN)/python -m pytest tests/golden --golden-write -q

@@ -10,11 +10,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from sim.attempt import TOO_LONG_S, Attempt, attempt
 from sim.kernel.history import HistoryReader
 from sim.report.record import RunRecord
 from sim.run import run
@@ -48,11 +50,11 @@ class Shrunk(NamedTuple):
     """What is left: the scenario, what it breaks, and how it was found."""
 
     scenario: Scenario
-    record: RunRecord
     broken: str
     runs: int
     commands: int
-    events_before: int
+    events_before: int  # 0 where the run raised, and has no end
+    events: int
 
 
 def targets_of(record: RunRecord) -> list[str]:
@@ -96,7 +98,7 @@ class Shrinker:
         self.data: Data = scenario.model_dump(mode="json", exclude_none=True)
         self.broken = broken
         self.runs = 0
-        self.record: RunRecord | None = None
+        self.found: Attempt | None = None  # the last that still failed
         self._told = told
         self._until = time.monotonic() + within_s
 
@@ -109,8 +111,8 @@ class Shrinker:
         whole = self.data | {"expect": self.data["expect"] | {"thresholds": []}}
         if not self._fails(whole, "nothing"):
             raise NothingToShrink(self.data["scenario"], f"`{self.broken}` does not break again", "replay it")
-        assert self.record is not None
-        before = self.record.counts["events"]
+        assert self.found is not None
+        before = self.found.events
         try:
             self._narrow()
             self._record_requests()
@@ -119,9 +121,9 @@ class Shrinker:
         except _TimeIsUp:
             pass
         scenario = Scenario.model_validate(self.data)
-        count = sum(len(group.get("commands", ())) for group in self.data["agents"])
-        commands = count or self.record.counts["orders"] + self.record.counts["cancels"]
-        return Shrunk(scenario, self.record, self.broken, self.runs, commands, before)
+        commands = sum(len(group.get("commands", ())) for group in self.data["agents"])
+        commands = commands or len(self._requests())
+        return Shrunk(scenario, self.broken, self.runs, commands, before, self.found.events)
 
     def _fails(self, data: Data, without: str) -> bool:
         """Tell whether a candidate still breaks it; if so, it is what the search goes on with."""
@@ -131,13 +133,14 @@ class Shrinker:
             scenario = Scenario.model_validate(data)
         except ValidationError:
             return False
+        left_s = max(1.0, self._until - time.monotonic()) if self.runs else TOO_LONG_S
         self.runs += 1
-        record = run(scenario, look_every_ns=LOOK_EVERY_NS).record
-        if self.broken not in targets_of(record):
+        made = attempt(scenario, look_every_ns=LOOK_EVERY_NS, within_s=left_s)
+        if self.broken not in made.broken:
             return False
-        self.data, self.record = data, record
+        self.data, self.found = data, made
         if self._told is not None:
-            self._told(without, self.runs, record.counts["events"])
+            self._told(without, self.runs, made.events)
         return True
 
     def _narrow(self) -> None:
@@ -153,6 +156,7 @@ class Shrinker:
 
     def _faults_and_time(self) -> None:
         self._list("faults")
+        self._list("events")
         for part in SHORTER:
             while self._shorter(part):
                 pass
@@ -166,7 +170,8 @@ class Shrinker:
         if less < 10**9:
             return False
         faults = [fault for fault in self.data["faults"] if _begins(fault) < less]
-        shorter = self.data | {"duration": DURATION.format(less), "faults": faults}
+        events = [event for event in self.data["events"] if DURATION.parse(event["at"]) < less]
+        shorter = self.data | {"duration": DURATION.format(less), "faults": faults, "events": events}
         return self._fails(shorter, f"all after {DURATION.format(less)}")
 
     def _list(self, name: str) -> None:
@@ -193,13 +198,18 @@ class Shrinker:
 
     def _record_requests(self) -> None:
         """Put recorded traders in the place of those that decide for themselves."""
-        with tempfile.TemporaryDirectory() as folder:
-            run(Scenario.model_validate(self.data), out=Path(folder), look_every_ns=LOOK_EVERY_NS)
-            history = HistoryReader(Path(folder) / "history.jsonl.zst")
-            requests = [event for _, event in history.of_kind("request") if event["m"] != "GET"]
+        requests = self._requests()
         symbols = [market["symbol"] for market in self.data["markets"]]
         agents = [_recorded(group, requests, symbols) for group in self.data["agents"]]
         self._fails(self.data | {"agents": agents}, "all decisions")
+
+    def _requests(self) -> list[Data]:
+        """Return what traders ask for, other than to look, in the run as it is now."""
+        with tempfile.TemporaryDirectory() as folder:
+            with suppress(Exception):  # the very defect that is looked for; what was asked before is kept
+                run(Scenario.model_validate(self.data), out=Path(folder), look_every_ns=LOOK_EVERY_NS)
+            history = HistoryReader(Path(folder) / "history.jsonl.zst")
+            return [event for _, event in history.of_kind("request") if event["m"] != "GET"]
 
     def _commands(self) -> None:
         groups = self.data["agents"]
@@ -238,6 +248,7 @@ def _recorded(group: Data, requests: list[Data], symbols: list[str]) -> Data:
             "method": request["m"],
             "path": path,
             "body": request["b"],
+            "key": request.get("k", ""),
         }
         # the history does not tell in which market all orders are to be cancelled
         every = symbols if (request["m"], path) == ("DELETE", "/orders") else [""]

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from sim.attempt import Attempt, attempt
 from sim.kernel.dice import Dice
-from sim.report.record import RunRecord
-from sim.run import run
 from sim.scenario.schema import Scenario
+from system.risk.funding import PRESETS as FUNDING_MODELS
+from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 
 LEDGER = "ledger.jsonl"
 LOOK_EVERY_NS = 20 * 10**9
@@ -134,6 +137,8 @@ def draw(seed: int) -> Scenario:
     long = "dead_letter" in kinds
     duration_s = LONG_S if long else dice.randrange(40, 100)
     lines = [
+        f"start: {dice.choice(STARTS)}",
+        f"prices: {{BTC: {{process: gbm, start: 60_000 USDC, volatility: {dice.choice(VOLATILITIES)} %/y}}}}",
         f"interleaving: {dice.choice(('ports', 'ports', 'atomic'))}",
         f"signatures: {dice.choice(('off', 'off', 'sampled', 'real'))}",
         f"confirmations: {dice.choice((3, 6))}",  # a reorg takes up to two blocks
@@ -141,6 +146,7 @@ def draw(seed: int) -> Scenario:
         f"links: {dice.choice(LINKS)}",
         f"markets: [{', '.join(_markets(dice))}]",
         f"agents: [{', '.join(_agents(dice, slow=long))}]",
+        f"events: [{', '.join(_events(dice, duration_s))}]",
         f"faults: [{', '.join(_faults(dice, kinds, duration_s))}]",
     ]
     text = HEAD.format(seed=seed, duration_s=duration_s) + "\n".join(lines) + "\n"
@@ -151,12 +157,12 @@ HEAD = """\
 scenario: swarm
 about: Drawn from its seed by `dexsim run --swarm`.
 seed: {seed}
-start: 2025-05-03T12:00:30Z
 duration: {duration_s} s
-prices:
-  BTC: {{process: gbm, start: 60_000 USDC, volatility: 90 %/y}}
 expect: {{invariants: all, settled_within: 30 min}}
 """
+STARTS = ("2025-05-03T12:00:30Z", "2025-05-03T23:59:25Z", "2025-05-03T07:59:15Z")
+"""In the middle of a day, before its end, before the hour at which contracts expire."""
+VOLATILITIES = (90, 90, 3_000)
 LINKS = (
     "{}",
     "{}",
@@ -166,26 +172,100 @@ LINKS = (
 )
 
 
+EXPIRY = "3MAY25"  # at 08:00, within a run that starts before it
+LATER = "27JUN25"
+
+
 def _markets(dice: Random) -> Iterator[str]:
-    fee, band = dice.choice((50, 33, 5)), dice.choice((5, 10))
-    perp = f"{{symbol: BTC-PERP, tick: 0.1 USDC, lot: 0.0001 BTC, fee: {fee} bps, band: {band} %}}"
-    spot = f"{{symbol: sBTC-USDC, tick: 0.1 USDC, lot: 0.0001 sBTC, fee: {fee} bps}}"
-    yield from dice.choice(([perp, spot], [perp, spot], [perp], [spot]))
+    """Draw one to three markets; every kind is among the choices."""
+    makers = (_perp, _perp, _leveraged, _leveraged, _spot, _spot, _future, _call, _put)
+    drawn = dict.fromkeys(dice.sample(makers, dice.choice((1, 2, 2, 3))))
+    if _perp in drawn and _leveraged in drawn:
+        del drawn[_perp]  # both are BTC-PERP
+    for make in drawn:
+        yield make(dice)
+
+
+def _common(dice: Random) -> str:
+    fee, stp = dice.choice((50, 33, 5)), dice.choice(("EXPIRE_TAKER", "EXPIRE_MAKER", "DECREMENT", "NONE"))
+    return f"fee: {fee} bps, stp: {stp}, cooldown: 5 s"
+
+
+def _perp(dice: Random) -> str:
+    common = _common(dice).replace("stp: NONE", "stp: EXPIRE_BOTH")  # no NONE on chain
+    margin = dice.choice((100, 50, 10))
+    band = dice.choice((5, 10))
+    return f"{{symbol: BTC-PERP, {BTC}, {common}, band: {band} %, initial_margin: {margin} %}}"
+
+
+def _spot(dice: Random) -> str:
+    common = _common(dice).replace("stp: NONE", "stp: EXPIRE_BOTH")
+    return f"{{symbol: sBTC-USDC, tick: 0.1 USDC, lot: 0.0001 sBTC, {common}}}"
+
+
+def _leveraged(dice: Random) -> str:
+    funding = dice.choice(sorted(FUNDING_MODELS))
+    every = dice.choice(("", ", funding_interval: 1 min"))
+    return f"{{symbol: BTC-PERP, {BTC}, {_margined(dice)}, funding: {funding}{every}}}"
+
+
+def _future(dice: Random) -> str:
+    expiry = dice.choice((EXPIRY, LATER))
+    return f"{{symbol: BTC-{expiry}, {BTC}, {_margined(dice)}, settle_window: {dice.choice((0, 30))} s}}"
+
+
+def _margined(dice: Random) -> str:
+    preset, adl = dice.choice(sorted(LIQUIDATION_PRESETS)), dice.choice(("ranked", "pro_rata", "none"))
+    fund, margin = dice.choice((100, 20_000)), dice.choice((8, 10, 20))
+    terms = f"settlement: ledger, liquidation: {preset}, deleveraging: {adl}, haircut: {dice.choice(FLAGS)}"
+    return f"{_common(dice)}, initial_margin: {margin} %, insurance: {fund} USDC, {terms}"
+
+
+def _call(dice: Random) -> str:
+    expiry = dice.choice((EXPIRY, LATER))
+    return f"{{symbol: BTC-{expiry}-55000-C, {OPTION}, {_common(dice)}, cap: 110_000 USDC, band: 50 %}}"
+
+
+def _put(dice: Random) -> str:
+    expiry = dice.choice((EXPIRY, LATER))
+    return f"{{symbol: BTC-{expiry}-65000-P, {OPTION}, {_common(dice)}, band: 50 %}}"
+
+
+BTC = "tick: 0.1 USDC, lot: 0.0001 BTC"
+OPTION = "tick: 5 USDC, lot: 0.01 BTC, settle_window: 30 s"
+FLAGS = ("true", "false")
 
 
 def _agents(dice: Random, *, slow: bool) -> Iterator[str]:
     per = "min" if slow else "s"
     refresh = 30 if slow else dice.choice((1, 2, 5))
     count, levels = dice.randrange(1, 4), dice.randrange(1, 4)
-    makers = f"count: {count}, levels: {levels}, refresh: {refresh} s"
+    makers = (
+        f"count: {count}, levels: {levels}, refresh: {refresh} s, half_spread: {dice.choice((10, 60))} bps"
+    )
     yield f"{{kind: market_maker, funds: 1_000_000 USDC, {makers}}}"
     yield f"{{kind: noise_taker, count: {dice.randrange(1, 6)}, funds: 200_000 USDC, rate: 0.5 /{per}}}"
-    if dice.random() < 0.7:
+    if dice.random() < 0.5:
         rate, share = dice.choice((1, 3, 8)), dice.choice((10, 40))
         yield (
             f"{{kind: zero_intelligence, count: 2, funds: 100_000 USDC, rate: {rate} /{per}, "
             f"cancel_share: {share} %}}"
         )
+    if dice.random() < 0.8:
+        funds = dice.choice((1_000, 20_000, 200_000))
+        yield f"{{kind: explorer, count: 3, funds: {funds} USDC, rate: {dice.choice((1, 3))} /{per}}}"
+
+
+def _events(dice: Random, duration_s: int) -> Iterator[str]:
+    """Draw what happens to the world: prices that leap, markets that an administrator closes and opens."""
+    begin = dice.randrange(5, duration_s - 15)
+    if dice.random() < 0.3:
+        move, over = dice.choice((-12, -7, 7, 12)), dice.choice((5, 20))
+        yield f"{{at: {begin} s, oracle_shock: {{asset: BTC, move: {move} %, over: {over} s}}}}"
+    if dice.random() < 0.3:
+        state = dice.choice(("post_only", "cancel_only", "pause"))
+        yield f"{{at: {begin} s, market: {{action: {state}}}}}"
+        yield f"{{at: {begin + dice.randrange(2, 10)} s, market: {{action: resume}}}}"
 
 
 def _faults(dice: Random, kinds: list[str], duration_s: int) -> Iterator[str]:
@@ -205,30 +285,45 @@ def _faults(dice: Random, kinds: list[str], duration_s: int) -> Iterator[str]:
         yield f"{{fault: {kind}, {text}}}"
 
 
-def fly(seeds: range, folder: Path | None = None, told: Told | None = None) -> Swarm:
+def fly(seeds: range, folder: Path | None = None, told: Told | None = None, *, workers: int = 1) -> Swarm:
     """Run the scenarios of many seeds; what fails goes into the folder's ledger, a line each."""
     outcomes: list[Outcome] = []
     struck: Counter[str] = Counter()
-    for number, seed in enumerate(seeds, start=1):
-        scenario = draw(seed)
-        outcome = _outcome(seed, run(scenario, look_every_ns=LOOK_EVERY_NS).record)
+    for number, outcome in enumerate(_outcomes(seeds, workers), start=1):
         struck.update(outcome.struck)
         outcomes.append(outcome)
         if folder is not None and not outcome.passed:
-            _keep(folder, outcome, scenario)
+            _keep(folder, outcome, draw(outcome.seed))
         if told is not None:
             told(number, len(seeds), outcome)
     return Swarm(outcomes, struck)
 
 
-def _outcome(seed: int, record: RunRecord) -> Outcome:
-    failures = record.failures
-    was = "; ".join(
-        f"{each.what} at {each.where}: expected {each.expected}, was {each.was}" for each in failures
-    )
-    what = tuple(dict.fromkeys(failure.what for failure in failures))
+def _outcomes(seeds: range, workers: int) -> Iterator[Outcome]:
+    """Iterate what comes of each seed, in their order."""
+    if workers == 1:
+        yield from map(outcome_of, seeds)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        yield from pool.map(outcome_of, seeds)
+
+
+def outcome_of(seed: int) -> Outcome:
+    """Run the scenario of one seed."""
+    scenario = draw(seed)
+    return _outcome(scenario, attempt(scenario, look_every_ns=LOOK_EVERY_NS))
+
+
+def _outcome(scenario: Scenario, made: Attempt) -> Outcome:
+    record, seed = made.record, scenario.seed
+    struck: Counter[str] = Counter()
+    if record is not None:
+        kinds = {fault.label: fault.fault for fault in scenario.faults}
+        for label, times in record.faults.items():
+            struck[kinds[label]] += times
     line = f"dexsim run --swarm 1 --seed {seed}"
-    return Outcome(seed, record.verdict, what, was, dict(record.faults), line)
+    verdict = record.verdict if record else "unknown"
+    return Outcome(seed, verdict, made.broken, made.was, dict(+struck), line)
 
 
 def _keep(folder: Path, outcome: Outcome, scenario: Scenario) -> None:

@@ -23,6 +23,7 @@ WORLDLY_ALLOWED = {
     "system/adapters/evm": ("*", "a real chain is waited for"),
     "sim/cli": ("time.monotonic datetime.datetime.now", "progress on the terminal, a folder's name"),
     "sim/run": ("time.perf_counter datetime.datetime.now", "timings and the name of a run's folder"),
+    "sim/hunt": ("time.monotonic", "how long a hunt takes"),
     "sim/shrink": ("time.monotonic", "how long a search may take"),
     "sim/stack/emulator": ("time.sleep time.monotonic", "waits until the process listens"),
     "sim/sweep": ("time.perf_counter time.monotonic", "progress on the terminal"),

@@ -23,6 +23,7 @@ _RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder,
 _Quiet = Annotated[
     bool, typer.Option("--no-progress", help="No progress bar; the default without a terminal.")
 ]
+_Workers = Annotated[int, typer.Option(min=1, max=64, metavar="N", help="How many processes share a swarm.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print only run.json, on stdout.")]
 
 
@@ -56,6 +57,7 @@ def run(  # noqa: PLR0913  # one parameter an option
         int | None,
         typer.Option(min=1, metavar="N", help="Draw N scenarios from --seed on, instead of SCENARIO."),
     ] = None,
+    workers: _Workers = 1,
 ) -> None:
     """Run a scenario to its end, judge it, keep all of it."""
     with failures():
@@ -64,7 +66,7 @@ def run(  # noqa: PLR0913  # one parameter an option
         if swarm is not None:
             from sim.cli.swarm import swarm_command
 
-            swarm_command(swarm, seed or 0, out, quiet=quiet)
+            swarm_command(swarm, seed or 0, out, workers=workers, quiet=quiet)
             return
         if scenario is None:
             problem = "Missing argument; name a scenario, or ask for --swarm N."
@@ -99,6 +101,29 @@ def shrink(
         from sim.cli.shrink import shrink_command
 
         shrink_command(run, broken=broken, within_s=within, to=to, quiet=quiet)
+
+
+@app.command()
+def hunt(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of unified diffs.")],
+    runs: Annotated[int, typer.Option(min=1, metavar="N", help="Swarm runs for each defect.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed of the swarm.")] = 0,
+    shrink: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long to make each catch small; 0: not at all."),
+    ] = 30,
+    least: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="How many must be caught; all when left out.")
+    ] = None,
+    workers: _Workers = 1,
+    quiet: _Quiet = False,
+) -> None:
+    """Plant each defect of a folder into a copy of the tree, and see which invariant notices."""
+    with failures():
+        from sim.cli.hunt import hunt_command
+        from sim.hunt.hunt import Plan
+
+        hunt_command(folder, Plan(seed, runs, shrink), least=least, workers=workers, quiet=quiet)
 
 
 @app.command()

@@ -32,7 +32,7 @@ def shrink_command(
 
 
 def _say(shrunk: Shrunk, scenario: Path, test: Path) -> None:
-    events = shrunk.record.counts["events"]
+    events = shrunk.events
     out.print(
         f"[bold green]✓[/] {escape(shrunk.broken)} breaks with {shrunk.commands:,} commands: "
         f"{shrunk.events_before:,} events became {events:,} in {shrunk.runs:,} runs."

@@ -11,7 +11,7 @@ from sim.swarm import LEDGER, Outcome, Swarm, fly
 FOLDER = Path("runs") / "swarm"
 
 
-def swarm_command(count: int, seed: int, folder: Path | None, *, quiet: bool) -> None:
+def swarm_command(count: int, seed: int, folder: Path | None, *, workers: int, quiet: bool) -> None:
     """Run many drawn scenarios; exit 1 when one of them failed, 0 otherwise."""
     since = time.monotonic()
     target = folder or FOLDER
@@ -22,7 +22,7 @@ def swarm_command(count: int, seed: int, folder: Path | None, *, quiet: bool) ->
         elif not quiet and (number % 10 == 0 or number == of):
             err.print(f"  {number:,} of {of:,}  {time.monotonic() - since:,.0f} s", highlight=False)
 
-    swarm = fly(range(seed, seed + count), target, told)
+    swarm = fly(range(seed, seed + count), target, told, workers=workers)
     _say(swarm, time.monotonic() - since)
     if swarm.failed:
         first = swarm.failed[0]
@@ -38,7 +38,7 @@ def _say(swarm: Swarm, took_s: float) -> None:
     out.print(
         f"{len(swarm.outcomes):,} scenarios in {took_s:,.0f} s: {broken} broken, {unknown} unknown, "
         f"{len(swarm.failed)} failed. {len(swarm.struck)} kinds of faults struck {times:,} times.",
-        highlight=False,
+        soft_wrap=True,
     )
     if swarm.never:
         out.print(f"[yellow]Never struck:[/] {', '.join(swarm.never)}", soft_wrap=True)

@@ -25,7 +25,7 @@ def test_a_seed_decides_its_scenario() -> None:
 
     assert scenarios == [draw(seed) for seed in range(40)]
     assert {scenario.interleaving for scenario in scenarios} == {"atomic", "ports"}
-    assert {len(scenario.markets) for scenario in scenarios} == {1, 2}
+    assert {len(scenario.markets) for scenario in scenarios} == {1, 2, 3}
     assert len({scenario.resolved_yaml() for scenario in scenarios}) == 40
 
 
