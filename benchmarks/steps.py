@@ -84,7 +84,7 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     ("system/matcher/commit.py", "", COMMIT),
     ("system/matcher/handler.py", "commit", COMMIT),
     ("system/matcher/handler.py", "_tell", PUBLISH),
-    ("system/matcher/handler.py", "_tell_depth", PUBLISH),
+    ("system/matcher/handler.py", "_depth", PUBLISH),
     ("system/matcher/handler.py", "_publish", PUBLISH),
     ("system/matcher/", "", MATCH),
     ("system/feed/", "", PUBLISH),

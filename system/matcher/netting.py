@@ -84,6 +84,11 @@ def netted(engine: Engine, netting: Netting, steps: Iterator[Step], now_ns: int)
     while netting.short:
         trader = next(iter(netting.short))
         order = netting.stakes[trader].newest_paying(engine.position(trader).size_e8, netting.rule)
+        if order is None:
+            # A position that was read later than the book: another matcher has committed in between,
+            # and what is done here will be refused.
+            del netting.short[trader]
+            continue
         ended = engine.end_resting(order, CANCELED, EndReason.UNCOVERED, now_ns)
         yield _with_relief(engine, netting, ended)
 

@@ -122,14 +122,15 @@ class Stake:
             for order, qty_e8 in zip(orders, paying, strict=True)
         )
 
-    def newest_paying(self, size_e8: int, rule: NettingRule) -> Order:
-        """Return which order to cancel where the orders are not covered. Rule: RISK-055.
+    def newest_paying(self, size_e8: int, rule: NettingRule) -> Order | None:
+        """Return which order to cancel where they are not covered, None where none rests. Rule: RISK-055.
 
         Where none pays, a rounding is what is missing.
         """
         orders = self._orders()
         paying = self._paying(orders, size_e8, rule)
-        return max([order for order, qty in zip(orders, paying, strict=True) if qty] or orders, key=_seq)
+        some = [order for order, qty in zip(orders, paying, strict=True) if qty] or orders
+        return max(some, key=_seq) if some else None
 
     def _orders(self) -> list[Order]:
         return [*self.bids.orders.values(), *self.asks.orders.values()]
