@@ -83,7 +83,9 @@ def netted(engine: Engine, netting: Netting, steps: Iterator[Step], now_ns: int)
         yield _with_relief(engine, netting, step)
     while netting.short:
         trader = next(iter(netting.short))
-        order = netting.stakes[trader].newest_paying(engine.position(trader).size_e8, netting.rule)
+        stake = netting.stakes.get(trader)
+        size_e8 = engine.position(trader).size_e8
+        order = None if stake is None else stake.newest_paying(size_e8, netting.rule)
         if order is None:
             # A position that was read later than the book: another matcher has committed in between,
             # and what is done here will be refused.

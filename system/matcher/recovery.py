@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from system.matcher.commit import Watermark, lease_row
-from system.matcher.house import house_from
+from system.matcher.house import INVENTORY, house_from
 from system.matcher.matching import Engine
 from system.metrics.buckets import MinuteBucket
 from system.model import keys
@@ -20,6 +20,7 @@ from system.model.position import Position, position_from_item
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
 
 MAX_KEYS_PER_READ = 100  # of get_many
+_PRINTS = ("TRADE", "LIQUIDATION")  # what moves the last price
 
 
 class LeaseHeld(Unavailable):
@@ -82,11 +83,28 @@ def rebuild(store: Store, symbol: str, open_interest_e8: int) -> Engine:
     )
     engine = Engine(spec, {}, MarketState(market["status"]), open_interest_e8=open_interest_e8, house=house)
     engine.reopens_ns = market.get("reopens_ns", 0)
+    engine.last_e6 = _last_price_e6(store, pk) or engine.last_e6
     load_positions(store, engine, (order.trader for order in orders))
     if spec.clears:
         _load_all_positions(store, engine)
     engine.restore(orders)
     return engine
+
+
+def _last_price_e6(store: Store, pk: str) -> int:
+    """Return the price of a market's last trade of the book, 0 when none is among the newest rows.
+
+    The clearing house knows it as of the last mark only. Rows are in the order of their instants, and a
+    clock may have stepped back: so their numbers decide.
+    """
+    rows = store.query(keys.TRADES, pk, descending=True, limit=MAX_KEYS_PER_READ).items
+    printed = [row for row in rows if row["tradeType"] in _PRINTS and row["maker"] != INVENTORY]
+    return max(printed, key=_trade_no)["price_e6"] if printed else 0
+
+
+def _trade_no(row: Item) -> int:
+    number: int = row["trade_no"]
+    return number
 
 
 def _load_all_positions(store: Store, engine: Engine) -> None:

@@ -96,3 +96,15 @@ def test_a_restored_book_nets_again_with_its_first_command() -> None:
     first, *_ = again.run(Mark(60 * E6, NS), NS, venue.seq + 1)
 
     assert first.postings == (("ann", "USDC", 59 * E6, -59 * E6),)
+
+
+def test_a_relief_of_somebody_who_never_had_orders_here_ends_no_seat() -> None:
+    """A swarm's seed 15: a position is read later than the book, and is ahead of it."""
+    venue = quoting("pair")
+    venue.engine.position("eve").relief = 5 * E6
+    order = venue.order("eve", "BUY", 1, 59, tif="IOC", reduce_only=True)
+
+    (step,) = venue.engine.run(order, 1, 99)
+
+    assert step.orders == (order,)
+    assert order.status == "EXPIRED"

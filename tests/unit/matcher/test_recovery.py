@@ -195,3 +195,16 @@ def test_a_successor_whose_clock_is_late_looks_all_the_same(floor):
 
     floor.clock.set(START_NS - 3_600 * NS)
     assert floor.new_matcher().handle({"Records": records}, None) == {"batchItemFailures": []}
+
+
+@rule("LEAS-003")
+def test_a_successor_knows_the_price_of_the_last_trade(floor):
+    """Found by a shadow run: stop orders and the next mark judge by it."""
+    floor.order("ann", "SELL", 1, 60_000)
+    floor.order("bob", "BUY", 1, 60_000)
+    floor.run()
+    floor.matcher = floor.new_matcher()
+    floor.order("bob", "BUY", 1, 59_000)
+    floor.run()
+
+    assert floor.matcher.seats["BTC-PERP"].engine.last_e6 == 60_000 * 10**6
