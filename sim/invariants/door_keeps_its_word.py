@@ -62,6 +62,10 @@ def check(state: State) -> Found:
             order_id = json.loads(event["b"])["order_id"]
             made[request["b"]].add(order_id)
             yield from _as_sent(where, order_id, body, orders)
+        elif request["m"] == "DELETE" and request["p"] != "/orders":
+            order = orders.get(request["p"].removeprefix("/orders/"))
+            if order is not None and order["account"] != body.get("account"):
+                yield Violation(where, f"a refusal, the order is of {order['account']}", str(event["s"]))
     for text, order_ids in made.items():
         if len(order_ids) > 1:
             yield Violation(f"body {text[:80]}", "one order", ", ".join(sorted(order_ids)), len(order_ids))

@@ -20,7 +20,7 @@ Orders = dict[tuple[str, str], list[Item]]
 
 @invariant("I5_holds_cover_orders")
 def check(state: State) -> Found:
-    """A live order holds at least its worst remaining obligation; nothing else is held.
+    """A live order holds its worst remaining obligation, a resting one no more; nothing else is held.
 
     The obligation is computed here anew from the market's terms, not with the system's own rule:
     notional or margin of what is left at the worst price it may still be filled at, and the fee
@@ -44,6 +44,8 @@ def check(state: State) -> Found:
             yield Violation(named(row), f"a hold in {asset}", f"in {row['hold_asset']}", needed)
         if hold < needed:
             yield Violation(named(row), f"hold of at least {needed}", str(hold), needed - hold)
+        if hold > needed and row["status"] == OPEN:
+            yield Violation(named(row), f"hold of {needed}, it rests", str(hold), hold - needed)
         held[row["trader"], row["hold_asset"]] += hold
         if state.specs[row["symbol"]].nets and row["status"] == OPEN and not row.get("reduce_only"):
             resting[row["trader"], row["symbol"]].append(row)

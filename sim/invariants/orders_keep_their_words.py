@@ -36,6 +36,8 @@ def check(state: State) -> Found:
     commands = [row for row in state.items(keys.ORDERS) if row["orderType"] == "CANCEL"]
     cancels = [row for row in commands if row["status"] == _DONE]
     yield from _cancelled(cancels, orders)
+    yield from _without_cause(cancels, orders)
+    yield from _replaced(orders)
     return len(orders) + len(rows) + len(cancels)
 
 
@@ -99,3 +101,26 @@ def _cancelled(cancels: list[Item], orders: dict[str, Item]) -> Iterator[Violati
             yield Violation(f"cancel of {named(order)}", f"by its trader {order['trader']}", row["trader"])
         elif order["status"] != CANCELED:
             yield Violation(named(order), "CANCELED, its cancel was done", order["status"])
+
+
+def _without_cause(cancels: list[Item], orders: dict[str, Item]) -> Iterator[Violation]:
+    """Find orders that say they were cancelled by their trader, and were not."""
+    targets = {row["target"] for row in cancels}
+    floors: dict[tuple[str, str], int] = {}
+    for row in cancels:
+        place = (row["trader"], row["symbol"])
+        floors[place] = max(floors.get(place, 0), row["nonce_floor"])
+    for order_id, order in orders.items():
+        if order.get("reason") == "CANCEL_REQUESTED" and order_id not in targets:
+            floor = floors.get((order["trader"], order["symbol"]), 0)
+            if order["nonce"] >= floor:
+                yield Violation(named(order), "a cancel of its trader that names it", f"floor {floor}")
+
+
+def _replaced(orders: dict[str, Item]) -> Iterator[Violation]:
+    """Find orders that live on beside the one that took their place."""
+    for order in orders.values():
+        old = orders.get(order.get("replaces", ""))
+        entered = order["status"] == OPEN or order.get("cum_qty_e8", 0)
+        if old is not None and old["status"] in LIVE and entered:
+            yield Violation(named(old), f"gone, {order['uuid']} has taken its place", "live")

@@ -11,6 +11,7 @@ from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from sim.kernel.history import HistoryReader
+from system.model import keys
 
 
 @invariant("sequence", at_end_only=True)
@@ -89,12 +90,26 @@ class _Channels:
 
 
 def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Iterate what the matchers published on market channels, with its virtual time; None is a fault."""
-    for _, event in history.of_kind("publish", "fault"):
-        if event["e"] == "fault":
-            if event.get("function") == "matcher":
+    """Iterate what the matchers published on market channels, with its virtual time; None is a fault.
+
+    A topic that takes nothing loses nothing by itself: the news is kept until it does. Only when another
+    instance takes a market over meanwhile, it tells later news, and what was kept is dropped.
+    """
+    away = False
+    for _, event in history.of_kind("publish", "fault", "tx"):
+        if event["e"] == "publish":
+            for message in event["m"]:
+                if message["channel"].startswith("market.") and message["kind"] != "markPrice":
+                    yield event["t"], message
+        elif event["e"] == "tx":
+            leases = [write for write in _updates(event) if write[1] == keys.MATCHER_LEASES]
+            if away and any("token" in write[4] for write in leases):
                 yield event["t"], None
-            continue
-        for message in event["m"]:
-            if message["channel"].startswith("market.") and message["kind"] != "markPrice":
-                yield event["t"], message
+        elif event.get("call") == "topic.publish" and event["name"].startswith(("outage", "throttle")):
+            away = True
+        elif event.get("function") == "matcher" or ("instances" in event and "function" not in event):
+            yield event["t"], None
+
+
+def _updates(event: dict[str, Any]) -> list[list[Any]]:
+    return [write for write in event["w"] if write[0] == "upd"]

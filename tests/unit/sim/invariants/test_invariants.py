@@ -12,8 +12,9 @@ from sim.invariants.aside import Aside
 from sim.invariants.registry import Found, Invariant, invariant
 from sim.invariants.state import State
 from system.model import keys
+from system.model.units import NS
 from tests.rules import rule
-from tests.unit.sim.fixtures.exchange import ACCOUNTS, TRADERS, Exchange
+from tests.unit.sim.fixtures.exchange import ACCOUNTS, START_NS, TRADERS, Exchange
 from tests.unit.sim.fixtures.sabotage import (
     ANN,
     BOB,
@@ -21,6 +22,7 @@ from tests.unit.sim.fixtures.sabotage import (
     Break,
     answered,
     cancelled,
+    cancelled_for,
     change,
     changed_object,
     closed_by_force,
@@ -28,10 +30,15 @@ from tests.unit.sim.fixtures.sabotage import (
     funding,
     funding_twice,
     invented_object,
+    larger_hold,
     lost_object,
     lost_trade,
+    marked,
     message,
     misplaced_object,
+    not_heard,
+    observed,
+    option_closed,
     order,
     out_of_turn,
     slower_than_counted,
@@ -103,6 +110,15 @@ NOW: list[tuple[str, Break]] = [
     ("orders_keep_their_words", cancelled(target="BTC-PERP:0196-00000003")),
     ("orders_keep_their_words", cancelled(target="BTC-PERP:0196-00000004", trader=TRADERS["bob"])),
     ("orders_keep_their_words", cancelled(nonce_floor=9)),
+    ("orders_keep_their_words", order(3, reason="CANCEL_REQUESTED")),
+    ("orders_keep_their_words", order(1, replaces="BTC-PERP:0196-00000003")),
+    ("I5_holds_cover_orders", larger_hold),
+    ("prices_have_grounds", observed(published_ns=START_NS - 61 * NS)),
+    ("prices_have_grounds", observed(price_e6=0)),
+    ("prices_have_grounds", observed(conf_e6=601_000_000)),
+    ("prices_have_grounds", marked(mark_e6=66_000_000_000)),
+    ("options_pay_the_payoff", option_closed(realised=1)),
+    ("options_pay_the_payoff", option_closed(margin=1)),
     ("funding_follows_sizes", funding(dF_e12=10**12)),
     ("funding_follows_sizes", funding(paid=0, received=5)),
 ]
@@ -136,6 +152,7 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("door_keeps_its_word", answered("BTC-PERP:nobody")),
     ("door_keeps_its_word", answered("BTC-PERP:0196-00000003")),
     ("door_keeps_its_word", answered("BTC-PERP:0196-00000003", account=ACCOUNTS["bob"])),
+    ("door_keeps_its_word", cancelled_for("BTC-PERP:0196-00000003", ACCOUNTS["bob"])),
     ("feed_against_rows", message("trade", 9, "9")),
     ("feed_against_rows", told("orderUpdate", TRADERS["bob"], order_id="BTC-PERP:0196-00000003")),
     ("feed_against_rows", told("orderUpdate", TRADERS["ann"], order_id="BTC-PERP:0196-00000004")),
@@ -146,6 +163,7 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("sequence", lost_trade),
 ]
 AFTER_END: list[tuple[str, Break]] = [
+    ("prices_have_grounds", not_heard),
     ("tiers_add_up", change(keys.STATS_DAILY, PERP, "2025-05-03", volume=1)),
     ("tiers_add_up", change(keys.STATS_LIFETIME, "KEY#GLOBAL", "META", fees=1)),
     ("tiers_add_up", slower_than_counted),
@@ -192,7 +210,7 @@ def test_a_healthy_exchange_holds_at_the_end() -> None:
     idle = {name for name, verdict in verdicts.items() if not verdict.looked_at}
     assert idle == {  # neither funding, nor options, nor a forced close
         *("I7_funding_is_zero_sum", "I8_writers_lock_the_payoff"),
-        *("funding_follows_sizes", "liquidations_have_a_reason"),
+        *("funding_follows_sizes", "liquidations_have_a_reason", "options_pay_the_payoff"),
     }
 
 
@@ -206,7 +224,7 @@ def test_funding_and_a_written_option_hold() -> None:
 
 
 @rule("CONS-001", "CONS-002", "CONS-003", "CONS-004", "CONS-005", "CONS-006", "CONS-010", "CONS-012")
-@rule("CONS-030", "CONS-031", "CONS-035")
+@rule("CONS-030", "CONS-031", "CONS-035", "CONS-037", "CONS-038")
 @pytest.mark.parametrize(("name", "sabotage"), NOW, ids=[f"{n}-{i}" for i, (n, _) in enumerate(NOW)])
 def test_each_can_break_while_it_runs(name: str, sabotage: Break) -> None:
     exchange = small_exchange()
