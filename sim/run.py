@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from sim import compiled
 from sim.counts import count, find
 from sim.invariants import INVARIANTS, Judge, Verdict, aside
+from sim.kernel.cold import Memory
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.meter import Meter, statistic
 from sim.report.amounts import measured
@@ -87,6 +88,7 @@ def run(
     expected: HistoryReader | None = None,
     reproduce: str = "",
     look_every_ns: int = LOOK_EVERY_NS,
+    memory: Memory | None = None,
 ) -> RunResult:
     """Run one scenario from its first to its last event.
 
@@ -96,6 +98,7 @@ def run(
         expected: an earlier history to compare with, event by event.
         reproduce: the command line to print beside a failure.
         look_every_ns: virtual time between two looks of the invariants.
+        memory: what functions may remember from event to event; everything when left out.
 
     Raises:
         Divergence: `expected` was given and an event differs.
@@ -107,7 +110,7 @@ def run(
         (out / "scenario.yaml").write_text(scenario.resolved_yaml(), encoding="utf-8")
     history = HistoryWriter(out / "history.jsonl.zst" if out else None, expected, keep=out is None)
     with history:
-        world = World(scenario, history)
+        world = World(scenario, history, memory)
         try:
             timings.end("build")
             judge = Judge(None if scenario.expect.invariants == "all" else scenario.expect.invariants)

@@ -22,7 +22,7 @@ from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 
 LEDGER = "ledger.jsonl"
 LOOK_EVERY_NS = 20 * 10**9
-MOST_FAULTS = 4
+MOST_FAULTS = 6
 LONG_S = 760  # for faults that need a quarter of an hour; traders are then slow
 
 FAULTS: Mapping[str, tuple[str, ...]] = {

@@ -49,16 +49,22 @@ def _act(desk: Desk, symbol: str, beat: float) -> None:
     if draft is None:
         return
     if mine and beat < 0.1:
+        desk.known_orders.append(desk.dice.choice(mine))
         desk.cancel(desk.dice.choice(mine))
     elif mine and beat < 0.14:
-        desk.cancel_all(symbol)
+        nonces = sorted(order.nonce for order in desk.open_orders.values())
+        desk.cancel_all(symbol, desk.dice.choice((None, *nonces)))
     elif mine and beat < 0.3:
         desk.submit(draft._replace(replaces=desk.dice.choice(mine)))
     elif beat < 0.36:
         desk.send_twice(draft, same_key=beat < 0.34)
     elif beat < 0.39:
         desk.send_in_name_of(desk.dice.choice(desk.known_accounts), draft)
-    elif beat < 0.44 and desk.market(symbol).spec.liquidates:
+    elif beat < 0.41 and (others := [each for each in desk.known_orders if each not in desk.open_orders]):
+        desk.cancel_of_another(desk.dice.choice(others))
+    elif beat < 0.43 and (other := _draft(desk, symbol)) is not None:
+        desk.send_under_one_key(draft, other)
+    elif beat < 0.48 and desk.market(symbol).spec.liquidates:
         desk.move_margin(symbol, desk.dice.choice((-50, -1, 5, 50)) * PPM)
     else:
         desk.submit(draft)

@@ -58,6 +58,9 @@ def run(  # noqa: PLR0913  # one parameter an option
         typer.Option(min=1, metavar="N", help="Draw N scenarios from --seed on, instead of SCENARIO."),
     ] = None,
     workers: _Workers = 1,
+    shadow: Annotated[
+        bool, typer.Option("--shadow", help="Play twins that remember less; they must do the same business.")
+    ] = False,
 ) -> None:
     """Run a scenario to its end, judge it, keep all of it."""
     with failures():
@@ -72,6 +75,11 @@ def run(  # noqa: PLR0913  # one parameter an option
             problem = "Missing argument; name a scenario, or ask for --swarm N."
             raise typer.BadParameter(problem, param_hint="SCENARIO")
         options = RunOptions(scenario, backend, chain, seed, until, settings or [])
+        if shadow:
+            from sim.cli.shadow import shadow_command
+
+            shadow_command(options)
+            return
         run_command(options, out, as_json=as_json, quiet=quiet or as_json, report=report)
 
 

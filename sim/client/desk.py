@@ -75,6 +75,7 @@ class Desk:
         "fills",
         "funds",
         "known_accounts",
+        "known_orders",
         "name",
         "open_orders",
         "outside",
@@ -104,6 +105,7 @@ class Desk:
         self.outside = outside or self._index
         self.open_orders: dict[str, OpenOrder] = {}
         self.positions: dict[str, Position] = {}
+        self.known_orders: list[str] = []  # ids that were overheard; one list for everybody
         self.known_accounts: tuple[str, ...] = (purse.account,)  # of everybody, as the chain shows them
         self.sent = self.accepted = self.rejected = self.fills = 0
         self.rejects: Counter[str] = Counter()
@@ -240,6 +242,13 @@ class Desk:
         self.door.request(event, None)
         self.door.request(self._requests.again(event), None)
 
+    def send_under_one_key(self, draft: Draft, other: Draft) -> None:
+        """Send two orders under one idempotency key; the second must not get the first one's answer."""
+        for each in (draft, other):
+            event = self._written(each, self.account)
+            event["headers"] = {**event["headers"], HEADER: f"{self.name}-{self.sent // 2}"}
+            self.door.request(event, None)
+
     def send_in_name_of(self, account: str, draft: Draft) -> None:
         """Send an order that names another's account, under one's own signature; it must be refused."""
         if self.accepted and account != self.account and self._requests.always_signs:
@@ -269,12 +278,17 @@ class Desk:
         self._nonce += 1
         self.door.request(self._requests.collateral(symbol, amount, self._nonce, self.door.now_ns()), None)
 
-    def cancel_all(self, symbol: str) -> None:
-        """Ask to cancel every order sent so far in one market."""
+    def cancel_all(self, symbol: str, below: int | None = None) -> None:
+        """Ask to cancel every order sent so far in one market, or those with a nonce below one."""
+        floor = self._nonce + 1 if below is None else below
         for order in self._live.values():
-            if order.symbol == symbol:
+            if order.symbol == symbol and order.nonce < floor:
                 order.leaving = True
-        self.door.request(self._requests.cancel_all(symbol, self._nonce + 1, self.door.now_ns()), None)
+        self.door.request(self._requests.cancel_all(symbol, floor, self.door.now_ns()), None)
+
+    def cancel_of_another(self, order_id: str) -> None:
+        """Ask to cancel an order that is somebody else's; it must be refused."""
+        self.door.request(self._requests.cancel(order_id, self._nonce or 1, self.door.now_ns()), None)
 
     # --- hearing back ---------------------------------------------------------------------------
 

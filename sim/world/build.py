@@ -20,6 +20,7 @@ from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
 from sim.kernel.bridge import BridgedCloud, BridgedDoor
 from sim.kernel.cloud import Cloud, Door, Outside
+from sim.kernel.cold import SHORTEST_CACHE_NS, ColdCloud, Memory
 from sim.kernel.dice import Dice
 from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
 from sim.kernel.history import HistoryReader, HistoryWriter
@@ -50,7 +51,8 @@ EXCHANGE = "exchange"
 class World:
     """Everything of one run; `close` gives back what it holds."""
 
-    def __init__(self, scenario: Scenario, history: HistoryWriter) -> None:
+    def __init__(self, scenario: Scenario, history: HistoryWriter, memory: Memory | None = None) -> None:
+        self.memory = memory
         self.scenario = scenario
         self.history = history
         self.specs: dict[str, MarketSpec] = scenario.specs()
@@ -93,6 +95,9 @@ class World:
             index_jump_ppm=scenario.index.jump,
             index_numeraire=scenario.index.numeraire,
         )
+        if self.memory is not None and not self.memory.caches:
+            short = dict.fromkeys(("market_cache_ns", "subscribers_cache_ns"), SHORTEST_CACHE_NS)
+            config = msgspec.structs.replace(config, **short)
         together = scenario.correlation.normals(self.dice)
         self.prices = OraclePrices(
             {
@@ -121,8 +126,10 @@ class World:
             self.sponsor = Requests(EXCHANGE, self.purses[EXCHANGE], self.specs, signing)
         self._open()
         everybody = tuple(purse.account for purse in self.purses.values())
+        overheard: list[str] = []
         for wallet in wallets:
-            self._seat(wallet, signing).known_accounts = everybody
+            desk = self._seat(wallet, signing)
+            desk.known_accounts, desk.known_orders = everybody, overheard
 
     def _connect(self, backend: Backend, outside: Outside) -> None:
         """Build the cloud and its door; the one in which faults happen only for a scenario with faults."""
@@ -130,7 +137,8 @@ class World:
         grounds = self.grounds
         if not scenario.faults and scenario.interleaving == "atomic":
             links = Links(self.dice, scenario.delays())
-            self.cloud = Cloud(self.template, backend, timeline, history, links, outside)
+            usual = (self.template, backend, timeline, history, links, outside)
+            self.cloud = Cloud(*usual) if self.memory is None else ColdCloud(*usual, self.memory)
             self.door = Door(self.cloud)
             return
         grounds.install(scenario.faults)
