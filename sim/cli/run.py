@@ -93,7 +93,8 @@ def replay_command(folder: Path, *, as_json: bool, quiet: bool) -> None:
         typer.echo(result.record.to_json(), nl=False)
         return
     count = result.record.counts.get("events", 0)
-    out.print(f"[bold green]✓[/] The replay of {escape(str(folder))} is equal in all {count:,} events.")
+    said = f"The replay of {escape(str(folder))} is equal in all {count:,} events."
+    out.print(f"[bold green]✓[/] {said}", soft_wrap=True)
     out.print(f"  [dim]digest  [/] {result.record.digest}")
     out.print(f"  [dim]business[/] {result.record.business_digest}")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Iterator
 
 from sim.invariants import ledger
 from sim.invariants.registry import Found, invariant
@@ -14,7 +16,7 @@ from system.model.trade import CONFIRMED, LEDGER
 
 @invariant("every_trade_settled", at_end_only=True)
 def check(state: State) -> Found:
-    """After the drain each trade is CONFIRMED, in exactly one confirmed batch.
+    """After the drain each trade is CONFIRMED, in exactly one batch that was deep enough to be final.
 
     A trade that the contract skipped is broken, too: matcher and contract then disagree about a
     fill, and the ledger has money that the Vault does not. The trades of a market whose terms say
@@ -22,6 +24,7 @@ def check(state: State) -> Found:
     Source: steps 9 and 10 of docs/walk.md (rule CONS-014).
     """
     trades = ledger.trades(state)
+    yield from _depths(state)
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in state.items(keys.SETTLEMENTS):
         if row["PK"].startswith("BATCH#"):
@@ -44,3 +47,25 @@ def check(state: State) -> Found:
     for (pk, sk), batches in members.items():
         yield Violation(f"batch {batches[0]}", "trades of the table", f"a trade {pk} {sk} that is not there")
     return len(trades)
+
+
+def _depths(state: State) -> Iterator[Violation]:
+    """See that a batch was not final before its own block had come and as many on top as it takes."""
+    if state.history is None:
+        return
+    blocks_ns: list[int] = []
+    start_ns = 0
+    for _, event in state.history.of_kind("block", "end"):
+        if event["e"] == "block":
+            blocks_ns.append(event["t"])
+        else:
+            start_ns = state.now_ns - event["t"]
+    for row in state.items(keys.SETTLEMENTS):
+        if not row["PK"].startswith("BATCH#") or row["status"] != CONFIRMED:
+            continue
+        made, final = (
+            bisect_right(blocks_ns, row[name] - start_ns) for name in ("created_ns", "confirmed_ns")
+        )
+        if final - made < state.confirmations + 1:
+            expected = f"its own block and {state.confirmations} on top of it before it is final"
+            yield Violation(f"batch {row['number']}", expected, f"{final - made} blocks in all")

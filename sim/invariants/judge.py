@@ -143,6 +143,10 @@ class _Once:
         return self._state.deposited
 
     @property
+    def confirmations(self) -> int:
+        return self._state.confirmations
+
+    @property
     def lake(self) -> Lake:
         return self._state.lake
 

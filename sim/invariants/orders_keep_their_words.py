@@ -11,8 +11,9 @@ from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
-from system.model.market import MarketSpec
+from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, CANCELED, LIVE, OPEN, PENDING
+from system.model.units import PPM
 
 _DONE = "DONE"
 _NS = 10**9
@@ -46,6 +47,11 @@ def _of_order(order: Item, spec: MarketSpec, now_ns: int) -> Iterator[Violation]
         yield Violation(named(order), f"a price on the tick of {spec.tick_e6}", str(order["limit_price_e6"]))
     if order["qty_e8"] % spec.lot_e8:
         yield Violation(named(order), f"a quantity in lots of {spec.lot_e8}", str(order["qty_e8"]))
+    if order["side"] != BUY and spec.kind is not MarketKind.OPTION:
+        # its worst price is the band's upper edge at its acceptance, so the lower edge follows
+        low = order["worst_price_e6"] * (PPM - spec.band_ppm) // (PPM + spec.band_ppm) - 2 * spec.tick_e6
+        if order["limit_price_e6"] < low:
+            yield Violation(named(order), f"at least {low}, within the band", str(order["limit_price_e6"]))
     expires_ns = order.get("expire_ns", 0)
     if expires_ns and order["accepted_ns"] >= expires_ns:
         yield Violation(named(order), f"accepted before {expires_ns}", str(order["accepted_ns"]))

@@ -85,6 +85,10 @@ class State(Protocol):
         """Tell whether the operator has gone for good and everybody has taken out what is theirs."""
 
     @property
+    def confirmations(self) -> int:
+        """Return how many blocks have to follow on a settlement before it counts."""
+
+    @property
     def lake(self) -> Lake:
         """Return the lake."""
 

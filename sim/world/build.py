@@ -286,6 +286,7 @@ class Snapshot:
         self.accounts = {purse.trader: purse.account for purse in world.purses.values()}
         self.paid_in = world.deposited
         self.abandoned = world.grounds.abandoned
+        self.confirmations = world.scenario.confirmations
         self.lake: Lake = world.backend.lake
         self.chain: ChainView = world.chain
         self.history = history

@@ -102,6 +102,7 @@ NOW: list[tuple[str, Break]] = [
     ("orders_keep_their_words", order(2, qty_e8=100_001)),
     ("orders_keep_their_words", order(2, limit_price_e6=59_000_000_001)),
     ("orders_keep_their_words", order(2, expire_ns=1)),
+    ("orders_keep_their_words", order(0, worst_price_e6=70_000_000_000)),
     ("orders_keep_their_words", order(1, post_only=True)),
     ("orders_keep_their_words", order(1, limit_price_e6=59_000_000_000)),
     ("orders_keep_their_words", order(0, tif="FOK", status="EXPIRED")),
@@ -179,6 +180,7 @@ AFTER_END: list[tuple[str, Break]] = [
         lambda exchange: exchange.items(keys.TRADES)[0].update(settlementStatus="SKIPPED"),
     ),
     ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0].update(status="SUBMITTED")),
+    ("every_trade_settled", lambda exchange: setattr(exchange, "confirmations", 4)),
     ("every_trade_settled", lambda exchange: exchange.items(keys.SETTLEMENTS)[0]["trades"].pop()),
     (
         "every_trade_settled",
