@@ -16,8 +16,8 @@ HOUR_NS = 3600 * SECOND_NS
 def count(world: World) -> dict[str, int]:
     """Count from the tables: the authority on what happened."""
     assert world.backend is not None
-    orders = [row for row in world.backend.scan(keys.ORDERS) if row["orderType"] in ("LIMIT", "MARKET")]
     commands = world.backend.scan(keys.ORDERS)
+    orders = [row for row in commands if row["orderType"] in ("LIMIT", "MARKET")]
     rows = world.backend.scan(keys.TRADES)
     trades = [row for row in rows if row["tradeType"] != FUNDING]
     accounts = world.backend.scan(keys.BALANCES)

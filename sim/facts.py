@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from system.model.units import NS, PPM
+from system.model.units import MINUTE_NS, PPM, QTY_SCALE
 
 Row = Mapping[str, Any]
-MINUTE_NS = 60 * NS
 
 
 def facts(prices: Sequence[Row], trades: Sequence[Row], specs: Mapping[str, Any]) -> dict[str, int]:
@@ -77,6 +76,6 @@ def _parting(
         inside = [price for at, price in path if at // MINUTE_NS == minute]
         if inside:
             fair_e6 = sum(inside) // len(inside)
-            parting = worth * 10**8 // qty_e8 * PPM // fair_e6 - PPM
+            parting = worth * QTY_SCALE // qty_e8 * PPM // fair_e6 - PPM
             below, above = max(below, -parting), max(above, parting)
     return below, above

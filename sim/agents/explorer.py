@@ -65,7 +65,7 @@ def _act(desk: Desk, symbol: str, beat: float) -> None:
     elif beat < 0.43 and (other := _draft(desk, symbol)) is not None:
         desk.send_under_one_key(draft, other)
     elif beat < 0.48 and desk.market(symbol).spec.liquidates:
-        desk.move_margin(symbol, desk.dice.choice((-50, -1, 5, 50)) * PPM)
+        desk.move_margin(symbol, desk.dice.choice((-50, -1, 5, 50)) * 10**6)
     else:
         desk.submit(draft)
 

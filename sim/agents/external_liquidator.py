@@ -13,7 +13,7 @@ from sim.agents.base import Agent, Life, begin
 from sim.agents.quoting import Quotes, Wanted
 from sim.scenario.units import SECOND_NS, PositiveDuration, PositiveShare, PositiveUsdc, Share
 from system.model.order import BUY, SELL
-from system.model.units import PPM, notional
+from system.model.units import PPM, QTY_SCALE, notional
 
 if TYPE_CHECKING:
     from sim.client import Desk, MarketView
@@ -53,7 +53,7 @@ class ExternalLiquidator(Agent):
         buys_e8, sells_e8 = (view.lots_for(room if held >= 0 else 0, fair_e6) for held in (held_e8, -held_e8))
         if held_e8:
             # what it holds goes out at its cost, both fees and a gain
-            entry_e6 = abs(position.cost) * 10**8 // abs(held_e8)
+            entry_e6 = abs(position.cost) * QTY_SCALE // abs(held_e8)
             wins_ppm = 2 * view.spec.fee_ppm + self.gain
             if held_e8 > 0:
                 ask_e6, sells_e8 = view.tick_up(max(entry_e6 * (PPM + wins_ppm) // PPM, fair_e6)), held_e8

@@ -10,20 +10,20 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from sim.agents.avellaneda_stoikov import AvellanedaStoikov
+from sim.agents.reservation import ReservationMaker
 from sim.scenario.units import SECOND_NS, YEAR_S, Rate, mean_gap_ns
 from system.model.units import PPM
 
 
-class Glft(AvellanedaStoikov):
-    """Quotes as in the long run; `horizon` is not looked at."""
+class Glft(ReservationMaker):
+    """Quotes as in the long run: the same however long it has traded."""
 
-    kind: Literal["glft"]  # type: ignore[assignment]  # another word for another kind
+    kind: Literal["glft"]
     arrivals: Rate = YEAR_S * 10**6 // 10
     """A: orders that would take a quote at the fair price."""
 
-    def lean(self, inventory: float, left_ns: int) -> tuple[float, float]:
-        del left_ns
+    def lean(self, inventory: float, since_ns: int) -> tuple[float, float]:
+        del since_ns  # the end of no day comes nearer
         gamma, k = self.risk_aversion, self.decay
         sigma = self.volatility / PPM / math.sqrt(YEAR_S)
         each_s = SECOND_NS / mean_gap_ns(self.arrivals)

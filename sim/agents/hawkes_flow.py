@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from sim.agents.base import Agent, Count, Life, begin
-from sim.agents.quoting import affords
+from sim.agents.quoting import affords, cancel_oldest
 from sim.agents.taking import take
 from sim.scenario.units import (
     SECOND_NS,
@@ -94,17 +94,10 @@ class HawkesFlow(Agent):
         if kind in ("buy", "sell"):
             take(desk, symbol, BUY if kind == "buy" else SELL, qty_e8, self.reach)
         elif kind == "cancel" or len(desk.open_orders) >= self.open_limit:
-            _cancel_oldest(desk)
+            cancel_oldest(desk)
         else:
             away_e6 = int(price_e6 * self.width / PPM * abs(2 * place - 1))
             side: Side = BUY if place < 0.5 else SELL
             limit_e6 = view.tick_down(price_e6 - away_e6) if side == BUY else view.tick_up(price_e6 + away_e6)
             if affords(desk, view, side, qty_e8, limit_e6):
                 (desk.buy if side == BUY else desk.sell)(symbol, qty_e8, limit_e6)
-
-
-def _cancel_oldest(desk: Desk) -> None:
-    for order in desk.open_orders.values():
-        if not order.leaving:
-            desk.cancel(order.order_id)
-            return

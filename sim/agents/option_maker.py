@@ -6,7 +6,6 @@ below a limit of vega. Source: Black (1976); the book-keeping of risk is that of
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sim.agents.base import Agent, Life, begin
@@ -14,7 +13,6 @@ from sim.agents.quoting import Quotes, Wanted
 from sim.agents.taking import take
 from sim.scenario.units import (
     SECOND_NS,
-    YEAR_S,
     Duration,
     NonNegativeAnnual,
     PositiveDuration,
@@ -24,6 +22,8 @@ from sim.scenario.units import (
 from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, SELL
 from system.model.units import PPM, QTY_SCALE
+from system.risk.options import OptionType
+from system.risk.volatility import black76, greeks, years
 
 if TYPE_CHECKING:
     from sim.client import Desk, MarketView
@@ -75,23 +75,18 @@ class OptionMaker(Agent):
 
     def worth(self, spec: MarketSpec, forward_e6: int, now_ns: int) -> Worth:
         """Value an option; a capped call is worth a call less one at the cap."""
-        years = max(spec.expiry_s - now_ns / SECOND_NS, 1.0) / YEAR_S
-        worth = self._black(forward_e6, spec.strike_e6, years, call=spec.payoff_type == "CALL")
+        t = years(max(spec.expiry_s * SECOND_NS - now_ns, SECOND_NS))
+        worth = self._black(spec.payoff_type, forward_e6, spec.strike_e6, t)
         if not spec.cap_e6:
             return worth
-        above = self._black(forward_e6, spec.cap_e6, years, call=True)
+        above = self._black("CALL", forward_e6, spec.cap_e6, t)
         return Worth(*(one - other for one, other in zip(worth, above, strict=True)))
 
-    def _black(self, forward: float, strike: float, years: float, *, call: bool) -> Worth:
-        volatility = self.volatility / PPM + self.skew / PPM * max(1 - strike / forward, -0.5)
-        spread = max(volatility, 0.01) * math.sqrt(years)
-        upper = math.log(forward / strike) / spread + spread / 2
-        value = forward * _normal(upper) - strike * _normal(upper - spread)
-        density = math.exp(-upper * upper / 2) / math.sqrt(2 * math.pi)
-        vega = forward * density * math.sqrt(years)
-        if call:
-            return Worth(value, _normal(upper), vega)
-        return Worth(value - forward + strike, _normal(upper) - 1, vega)
+    def _black(self, kind: OptionType, forward: float, strike: float, t: float) -> Worth:
+        smile = self.volatility / PPM + self.skew / PPM * max(1 - strike / forward, -0.5)
+        volatility = max(smile, 0.01)
+        sensed = greeks(kind, forward, strike, t, volatility)
+        return Worth(black76(kind, forward, strike, t, volatility), sensed.delta, sensed.vega)
 
     def _wanted(self, desk: Desk, view: MarketView) -> Wanted:
         spec = view.spec
@@ -127,8 +122,3 @@ class OptionMaker(Agent):
                 delta_e8 += held_e8 * self.worth(spec, forward_e6, desk.now_ns).delta
         if abs(delta_e8) * forward_e6 / QTY_SCALE > self.hedge_above:
             take(desk, perp, SELL if delta_e8 > 0 else BUY, int(abs(delta_e8)), view.spec.band_ppm)
-
-
-def _normal(x: float) -> float:
-    """Return the distribution function of the standard normal."""
-    return (1 + math.erf(x / math.sqrt(2))) / 2

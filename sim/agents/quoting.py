@@ -57,3 +57,11 @@ def affords(desk: Desk, view: MarketView, side: Side, qty_e8: int, price_e6: int
     """Tell whether the trader believes that he can pay what an order holds."""
     asset, hold = view.hold(side, qty_e8, price_e6, resting=False)
     return desk.available(asset) >= hold
+
+
+def cancel_oldest(desk: Desk) -> None:
+    """Cancel the oldest resting order that is not on its way out already."""
+    for order in desk.open_orders.values():
+        if not order.leaving and not order.market:
+            desk.cancel(order.order_id)
+            return

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from sim.agents.base import Agent, Count, Life, poisson_gap_ns, wait_for_prices
+from sim.agents.quoting import cancel_oldest
 from sim.client.requests import Draft
 from sim.scenario.units import (
     SECOND_NS,
@@ -71,7 +72,7 @@ class ZeroIntelligence(Agent):
         beat, side_draw, place_draw, size_draw = draw() * PPM, draw(), draw(), draw()
         price_e6 = view.reference_e6
         if price_e6 is None or beat < self.cancel_share or len(desk.open_orders) >= self.open_limit:
-            self._cancel_oldest(desk)
+            cancel_oldest(desk)
             return
         market = beat < self.cancel_share + self.market_share
         place = 1.0 if market else place_draw * (1 + self.reach / PPM) - 1
@@ -81,12 +82,6 @@ class ZeroIntelligence(Agent):
         limit_e6 = view.tick_down(price_e6 + away_e6) if side == BUY else view.tick_up(price_e6 - away_e6)
         pays = asset, hold = view.hold(side, qty_e8, limit_e6, resting=False)
         if desk.available(asset) < hold:
-            self._cancel_oldest(desk)
+            cancel_oldest(desk)
         else:
             desk.submit(Draft(view.spec.symbol, side, qty_e8, limit_e6, market), pays)
-
-    def _cancel_oldest(self, desk: Desk) -> None:
-        for order in desk.open_orders.values():
-            if not order.leaving and not order.market:
-                desk.cancel(order.order_id)
-                return

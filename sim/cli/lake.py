@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import orjson
 import typer
+from rich.table import Table
 
+from sim.cli.exits import escape, out
 from sim.stack.lake import ask
 
 
@@ -15,7 +17,7 @@ def lake_command(sql: str, source: str, *, as_json: bool) -> None:
         for row in found.rows:
             typer.echo(orjson.dumps(dict(zip(found.columns, row, strict=True)), default=str).decode())
         return
-    cells = [found.columns, *([str(value) for value in row] for row in found.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    table = Table(*found.columns, box=None, pad_edge=False, header_style="bold")
+    for row in found.rows:
+        table.add_row(*(escape(str(value)) for value in row))
+    out.print(table)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -154,8 +154,8 @@ def compare(
 def gate(  # noqa: PLR0913  # one parameter an option
     suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite, like scenarios/suites/pr.yaml.")],
     profile: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="pr, nightly or release; the suite's own when left out."),
+        Literal["pr", "nightly", "release"] | None,
+        typer.Option(help="How thorough; as the suite says when left out."),
     ] = None,
     baseline: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where digests and metrics are committed.")
@@ -174,9 +174,7 @@ def gate(  # noqa: PLR0913  # one parameter an option
     with failures(f"dexsim gate {suite}"):
         from sim.cli.gate import GateOptions, gate_command
 
-        if profile not in (None, "pr", "nightly", "release"):
-            raise typer.BadParameter("It is pr, nightly or release.", param_hint="--profile")
-        gate_command(GateOptions(suite, profile, baseline, accept, junit, jobs, window, out, quiet))  # type: ignore[arg-type]  # checked above
+        gate_command(GateOptions(suite, profile, baseline, accept, junit, jobs, window, out, quiet))
 
 
 @app.command()

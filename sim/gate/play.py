@@ -96,7 +96,7 @@ def _play(task: _Task) -> tuple[str, Played]:
 def code_digest() -> str:
     """Return a digest of everything that decides what a run does: the code and the contracts' artifacts."""
     hashed = sha256()
-    for room in ("system", "sim"):
+    for room in ("system", "sim", "contracts/artifacts"):
         for path in sorted((ROOT / room).rglob("*")):
             if path.suffix in (".py", ".yaml", ".json") and path.is_file():
                 hashed.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())

@@ -30,8 +30,8 @@ def check(state: State) -> Found:
     for row in limit_orders(state):
         looked_at += 1
         status = row["status"]
-        fee = ppm_ceil(row.get("cum_notional", 0), state.specs[row["symbol"]].fee_ppm)
-        paid, filled = row.get("fee_paid", 0), row.get("cum_qty_e8", 0)  # left out while nothing is filled
+        fee = ppm_ceil(row["cum_notional"], state.specs[row["symbol"]].fee_ppm)
+        paid, filled = row["fee_paid"], row["cum_qty_e8"]
         if paid != fee:
             yield Violation(named(row), f"fee of {fee}", str(paid), abs(paid - fee))
         if status in LIVE:

@@ -58,7 +58,7 @@ def check(state: State) -> Found:
             size = max(abs(one - other) for one, other in zip(chain, ledger, strict=True))
             yield Violation(where, f"{tuple(ledger)}, the ledger", str(tuple(chain)), size)
     for order in limit_orders(state):
-        expected = order.get("cum_qty_e8", 0)
+        expected = order["cum_qty_e8"]
         if expected and order["symbol"] in on_chain:
             looked_at += 1
             filled = state.chain.filled_of(order["account"], order["nonce"])

@@ -14,15 +14,16 @@ from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
 
-_TERMS = (
-    ("side", "side", ""),
-    ("qty_e8", "qty_e8", 0),
-    ("limit_price_e6", "limit_price_e6", 0),
-    ("nonce", "nonce", 0),
-    ("account", "account", ""),
-    ("post_only", "post_only", False),
-    ("reduce_only", "reduce_only", False),
-)
+_TERMS = {
+    "side": "",
+    "qty_e8": 0,
+    "limit_price_e6": 0,
+    "nonce": 0,
+    "account": "",
+    "post_only": False,
+    "reduce_only": False,
+}
+"""What is compared, and what it is where it is left out."""
 _REFUSED = 400
 
 
@@ -77,10 +78,10 @@ def _as_sent(where: str, order_id: str, body: dict[str, Any], orders: dict[str, 
     if order is None:
         yield Violation(where, f"order {order_id}, as acknowledged", "no such row")
         return
-    for sent, kept, nothing in _TERMS:
-        wanted, was = body.get(sent, nothing), order.get(kept, nothing)
+    for name, nothing in _TERMS.items():
+        wanted, was = body.get(name, nothing), order.get(name, nothing)
         if str(wanted).lower() != str(was).lower():
-            yield Violation(f"{where}, order {order_id}: {kept}", str(wanted), str(was))
+            yield Violation(f"{where}, order {order_id}: {name}", str(wanted), str(was))
 
 
 def _nonces(state: State) -> Iterator[Violation]:

@@ -53,19 +53,11 @@ def _depths(state: State) -> Iterator[Violation]:
     """See that a batch was not final before its own block had come and as many on top as it takes."""
     if state.history is None:
         return
-    blocks_ns: list[int] = []
-    start_ns = 0
-    for _, event in state.history.of_kind("block", "end"):
-        if event["e"] == "block":
-            blocks_ns.append(event["t"])
-        else:
-            start_ns = state.now_ns - event["t"]
+    blocks_ns = [state.start_ns + event["t"] for _, event in state.history.of_kind("block")]
     for row in state.items(keys.SETTLEMENTS):
         if not row["PK"].startswith("BATCH#") or row["status"] != CONFIRMED:
             continue
-        made, final = (
-            bisect_right(blocks_ns, row[name] - start_ns) for name in ("created_ns", "confirmed_ns")
-        )
+        made, final = (bisect_right(blocks_ns, row[name]) for name in ("created_ns", "confirmed_ns"))
         if final - made < state.confirmations + 1:
             expected = f"its own block and {state.confirmations} on top of it before it is final"
             yield Violation(f"batch {row['number']}", expected, f"{final - made} blocks in all")

@@ -12,7 +12,7 @@ from system.model import keys
 from system.model.market import MarketState
 from system.model.order import BUY, SELL
 
-_SUMS = (("cum_qty_e8", "qty_e8"), ("cum_notional", "notional"), ("fee_paid", "fee"))
+_SUMS = ("cum_qty_e8", "cum_notional", "fee_paid")
 
 
 @invariant("fills_count_once")
@@ -50,8 +50,8 @@ def check(state: State) -> Found:
         if maker is not None and taker is not None and maker["seq"] > first:
             yield Violation(where, f"a maker sequenced before {trade['seq']}", str(maker["seq"]))
     for order_id, order in orders.items():
-        for place, (name, _) in enumerate(_SUMS):
-            was, traded = order.get(name, 0), sums[order_id][place]
+        for place, name in enumerate(_SUMS):
+            was, traded = order[name], sums[order_id][place]
             if was != traded:
                 where = f"{named(order)}: {name}"
                 yield Violation(where, f"{traded}, the sum of its trades", str(was), abs(was - traded))

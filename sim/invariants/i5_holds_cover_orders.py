@@ -90,8 +90,8 @@ def _obligation(row: Item, spec: MarketSpec) -> tuple[str, int]:
     if row["status"] == PENDING and not buy:
         # not matched yet: it may sell above its limit, up to the band, and then owes more
         price = max(price, row["worst_price_e6"])
-    traded, notional = row.get("cum_notional", 0), price * leaves // QTY_SCALE
-    fee = _ceil(traded + notional, spec.fee_ppm) - row.get("fee_paid", 0) if leaves else 0
+    traded, notional = row["cum_notional"], price * leaves // QTY_SCALE
+    fee = _ceil(traded + notional, spec.fee_ppm) - row["fee_paid"] if leaves else 0
     if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return USDC, notional + fee
     return USDC, _ceil(traded + notional, spec.im_ppm) - _ceil(traded, spec.im_ppm) + fee

@@ -40,7 +40,7 @@ def check(state: State) -> Found:
             yield Violation(
                 named(row), "hold and leaves of 0 or more", f"{hold} and {leaves}", -min(hold, leaves)
             )
-        over = row.get("cum_qty_e8", 0) + leaves - row["qty_e8"]
+        over = row["cum_qty_e8"] + leaves - row["qty_e8"]
         if over > 0:
             was = str(row["qty_e8"] + over)
             yield Violation(f"{named(row)}: filled and left", f"at most {row['qty_e8']}", was, over)

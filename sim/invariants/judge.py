@@ -123,6 +123,10 @@ class _Once:
         return self._state.now_ns
 
     @property
+    def start_ns(self) -> int:
+        return self._state.start_ns
+
+    @property
     def specs(self) -> Mapping[str, MarketSpec]:
         return self._state.specs
 

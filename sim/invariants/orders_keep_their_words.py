@@ -16,7 +16,6 @@ from system.model.order import BUY, CANCELED, LIVE, OPEN, PENDING
 from system.model.units import PPM
 
 _DONE = "DONE"
-_NS = 10**9
 
 
 @invariant("orders_keep_their_words")
@@ -58,12 +57,8 @@ def _of_order(order: Item, spec: MarketSpec, now_ns: int) -> Iterator[Violation]
     status = order["status"]
     if status == OPEN and (order["tif"] in ("IOC", "FOK") or order["orderType"] == "MARKET"):
         yield Violation(named(order), f"an end at once, it is {order['tif']}", "in the book")
-    if (
-        order["tif"] == "FOK"
-        and status not in LIVE
-        and order.get("cum_qty_e8", 0) not in (0, order["qty_e8"])
-    ):
-        yield Violation(named(order), f"all or nothing of {order['qty_e8']}", str(order.get("cum_qty_e8", 0)))
+    if order["tif"] == "FOK" and status not in LIVE and order["cum_qty_e8"] not in (0, order["qty_e8"]):
+        yield Violation(named(order), f"all or nothing of {order['qty_e8']}", str(order["cum_qty_e8"]))
 
 
 def _of_trade(trade: Item, orders: dict[str, Item], spec: MarketSpec) -> Iterator[Violation]:
@@ -127,6 +122,6 @@ def _replaced(orders: dict[str, Item]) -> Iterator[Violation]:
     """Find orders that live on beside the one that took their place."""
     for order in orders.values():
         old = orders.get(order.get("replaces", ""))
-        entered = order["status"] == OPEN or order.get("cum_qty_e8", 0)
+        entered = order["status"] == OPEN or order["cum_qty_e8"]
         if old is not None and old["status"] in LIVE and entered:
             yield Violation(named(old), f"gone, {order['uuid']} has taken its place", "live")

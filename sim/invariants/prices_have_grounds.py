@@ -10,9 +10,8 @@ from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
 from system.model.market import LISTED, MarketKind
-from system.model.units import PPM
+from system.model.units import NS, PPM
 
-_NS = 10**9
 _OLDEST_S = {"pyth": 60, "chainlink": 3_600 * 105 // 100}
 _WIDEST_PPM = 10_000
 _OPEN = tuple(state.value for state in LISTED)
@@ -48,10 +47,8 @@ def _of_source(row: Item, source: Item) -> Iterator[Violation]:
     where = f"{row['asset']} at {row['ts_ns']} ns: {source['source']}"
     age_ns = row["ts_ns"] - source["published_ns"]
     oldest_s = _OLDEST_S.get(source["source"])
-    if oldest_s is not None and not 0 <= age_ns <= oldest_s * _NS:
-        yield Violation(
-            where, f"an age of 0 to {oldest_s} s, as it counts", f"{age_ns // _NS} s", abs(age_ns)
-        )
+    if oldest_s is not None and not 0 <= age_ns <= oldest_s * NS:
+        yield Violation(where, f"an age of 0 to {oldest_s} s, as it counts", f"{age_ns // NS} s", abs(age_ns))
     if source["price_e6"] <= 0:
         yield Violation(where, "a price above 0, as it counts", str(source["price_e6"]))
     if source["source"] == "pyth" and source["conf_e6"] * PPM > _WIDEST_PPM * source["price_e6"]:

@@ -65,6 +65,10 @@ class State(Protocol):
         """Return virtual UTC in ns."""
 
     @property
+    def start_ns(self) -> int:
+        """Return the virtual UTC at which the run began, in ns."""
+
+    @property
     def specs(self) -> Mapping[str, MarketSpec]:
         """Return the terms of every market by symbol."""
 

@@ -188,8 +188,8 @@ class Pipe:
     ) -> None:
         self.send = send
         self.wake = wake  # the queue's reader
-        self.group_path = _steps(group_path)
-        self.dedup_path = _steps(dedup_path)
+        self.group_path = steps_of(group_path)
+        self.dedup_path = steps_of(dedup_path)
         self.delay = delay
         self.timeline = timeline
 
@@ -207,5 +207,11 @@ class Pipe:
         finish(None)
 
 
-def _steps(path: str) -> tuple[str, ...]:
+def at_path(record: Any, path: str) -> Any:
+    """Return what a pipe's JSON path (`$.dynamodb.NewImage.uuid.S`) leads to."""
+    return reduce(getitem, steps_of(path), record)
+
+
+def steps_of(path: str) -> tuple[str, ...]:
+    """Return the steps of a pipe's JSON path."""
     return tuple(path.removeprefix("$.").split("."))

@@ -14,34 +14,28 @@ def clearing_house(run: Run) -> dict[str, Any]:
     return {"ticks": _ticks(run), "markets": _markets(run)}
 
 
-def _table(run: Run, name: str) -> pd.DataFrame:
-    path = run.folder / "tables" / f"{name}.parquet"
-    return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
-
-
 def _ticks(run: Run) -> list[dict[str, Any]]:
     """Return every tick of funding, in order."""
-    ticks = _table(run, "funding")
+    ticks = run.funding()
     if ticks.empty:
         return []
-    ordered = ticks.sort_values(["symbol", "boundary_ns"])
-    at = pd.to_datetime(ordered["boundary_ns"].astype("int64")).dt.strftime("%Y-%m-%d %H:%M")
-    rate = (ordered["rate_e12"].astype("int64") / 10**10).map("{:+.5f}".format)
+    at = pd.to_datetime(ticks["boundary_ns"].astype("int64")).dt.strftime("%Y-%m-%d %H:%M")
+    rate = (ticks["rate_e12"].astype("int64") / 10**10).map("{:+.5f}".format)
     return [
         {str(name): value for name, value in row.items()}
-        for row in ordered.assign(at=at, rate=rate).to_dict("records")
+        for row in ticks.assign(at=at, rate=rate).to_dict("records")
     ]
 
 
 def _markets(run: Run) -> list[dict[str, Any]]:
     """Return a row for each market with forced closes, a fund, bad debt or a settlement price."""
-    trades, balances, markets = (_table(run, name) for name in ("trades", "balances", "markets"))
+    trades, balances = run.trades(), run.balances()
     if trades.empty:
         return []
     found = []
-    for market in markets.to_dict("records"):
+    for market in run.markets().to_dict("records"):
         symbol = market["symbol"]
-        account = balances[balances["PK"] == f"MARKET#{symbol}"].fillna(0)
+        account = balances[balances["owner"] == f"MARKET#{symbol}"].fillna(0)
         forced = trades[(trades["symbol"] == symbol) & (trades["tradeType"].isin(["LIQUIDATION", "ADL"]))]
         row = {
             "symbol": symbol,

@@ -218,6 +218,20 @@ class Run:
         """
         return self._load("latencies", {"hop": _SIDE, "latency_ns": _INT}, [])
 
+    def funding(self) -> pd.DataFrame:
+        """Every tick of funding; no rows where no market has any.
+
+        Shape: one row per tick, sorted by symbol, boundary_ns.
+            symbol, model  string
+            boundary_ns, rate_e12, paid, received, positions  Int64  UTC ns; 1e-12 of the index; uUSDC
+        Source: the synthetic trades of table Trades.
+        """
+        names = {
+            **dict.fromkeys(("symbol", "model"), _TEXT),
+            **dict.fromkeys(("boundary_ns", "rate_e12", "paid", "received", "positions"), _INT),
+        }
+        return self._load("funding", names, ["symbol", "boundary_ns"])
+
     def chain(self) -> pd.DataFrame:
         """What the ledger says each account has, and what the contracts say.
 

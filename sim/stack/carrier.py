@@ -7,12 +7,11 @@ AWS's own.
 from __future__ import annotations
 
 import base64
-from functools import reduce
-from operator import getitem
 from typing import Any
 
 import orjson
 
+from sim.kernel.plumbing import at_path
 from sim.kernel.template.stack import Template
 
 
@@ -52,10 +51,7 @@ class Carrier:
         return carried
 
     def _send(self, record: dict[str, Any]) -> None:
-        group, dedup = (
-            reduce(getitem, path.removeprefix("$.").split("."), record)
-            for path in (self._pipe.group_path, self._pipe.dedup_path)
-        )
+        group, dedup = at_path(record, self._pipe.group_path), at_path(record, self._pipe.dedup_path)
         body = orjson.dumps(record, default=_plain).decode()
         self._sqs.send_message(
             QueueUrl=self._url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=dedup

@@ -282,6 +282,7 @@ class Snapshot:
         self._rows: dict[str, list[Item]] = {}
         self.final = final
         self.now_ns = world.timeline.now_ns()
+        self.start_ns = world.timeline.start_ns
         self.specs = world.specs
         self.accounts = {purse.trader: purse.account for purse in world.purses.values()}
         self.paid_in = world.deposited

@@ -18,16 +18,24 @@ from system.metrics import queries
 from system.metrics.buckets import minute_label
 from system.model import keys, messages
 from system.model.errors import Rejected
+from system.model.funding import FUNDING
 from system.model.keys import Item
 from system.model.units import DAY_NS, MINUTE_NS
 from system.ports.clock import Clock
 from system.ports.store import Store, query_all
 
 _OF_THE_TICKER = (
-    *("symbol", "kind", "status", "mark_e6", "mark_ns", "index_e6", "index_ns", "settle_e6", "expiry_s"),
+    "symbol",
+    "kind",
+    "status",
+    "mark_e6",
+    "mark_ns",
+    "index_e6",
+    "index_ns",
+    "settle_e6",
+    "expiry_s",
 )
 _OF_THE_DAY = ("volume", "volume_e8", "buy_volume", "trades", "open_e6", "high_e6", "low_e6", "close_e6")
-_FUNDING = "FUNDING"
 
 
 class MarketData:
@@ -112,7 +120,7 @@ class MarketData:
 
 def _print(row: Item) -> dict[str, Any]:
     """A print tells nobody's name."""
-    if row["tradeType"] == _FUNDING:
+    if row["tradeType"] == FUNDING:
         return shown(row)
     told = ("symbol", "trade_no", "price_e6", "qty_e8", "aggressor_side", "ts_ns", "tradeType")
     return {name: value for name, value in shown(row).items() if name in told}

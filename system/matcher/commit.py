@@ -2,9 +2,9 @@
 
 Each item appears once, with its net change (DynamoDB refuses two actions on one item). Of an order
 only what can change is set; other rows that only this matcher writes are put whole; Balances, which
-the door writes too, are added to. The
-lease row carries the fencing token and the watermark: a matcher that lost its lease, or that
-missed a commit, cannot write anything. Rules: COMM-001 to COMM-006 (docs/rules/commit.md).
+the door writes too, are added to. The lease row carries the fencing token and the watermark: a
+matcher that lost its lease, or that missed a commit, cannot write anything.
+Rules: COMM-001 to COMM-006 (docs/rules/commit.md).
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ ROOM = MAX_TRANSACTION_ACTIONS - FIXED_ACTIONS - ACTIONS_PER_FILL - ACTIONS_PER_
 """As long as no more actions are gathered than this, an order's end and a fill still fit."""
 
 _WAS_PENDING = (Clause("status", "=", PENDING),)
-_UNTOUCHED = (*_WAS_PENDING, Clause("cum_qty_e8", "absent"))
 
 
 class Changes:
@@ -181,8 +180,7 @@ def transaction(
     for uuid, order in changes.orders.items():
         when: tuple[Clause, ...] = ()
         if uuid in first_time:
-            filled = first_time[uuid]
-            when = _UNTOUCHED if not filled else (*_WAS_PENDING, Clause("cum_qty_e8", "=", filled))
+            when = (*_WAS_PENDING, Clause("cum_qty_e8", "=", first_time[uuid]))
         actions.append(Update(keys.ORDERS, order.key, put=order.progress(), when=when))
     for key, outcome, seq in changes.commands.values():
         put = {"status": outcome, "seq": seq}

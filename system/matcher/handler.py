@@ -35,6 +35,7 @@ from system.ports.store import Store
 REMEMBERED = 20_000  # applied commands a seat remembers, to skip a redelivery without a read
 NEWS_PER_PUBLICATION = 200  # a message of the longest kind has 900 bytes, a publication at most 256 KB
 _OF_THE_HOUSE = (steps.StateChanged, steps.Forced, steps.FundingPaid, steps.Alerted)
+News = list[Message | orjson.Fragment]
 DONE = "DONE"  # status of a CANCEL or STATE row that did what it says
 
 
@@ -79,7 +80,7 @@ class Matcher:
         self.ids = ids
         self.config = config
         self.seats: dict[str, Seat] = {}
-        self.unsent: dict[str, list[Message]] = {}  # by market: committed, but the topic did not answer
+        self.unsent: dict[str, News] = {}  # by market: committed, but the topic did not answer
 
     def handle(self, event: dict[str, Any], _context: Any) -> dict[str, Any]:
         """Serve one SQS batch; what could not be committed is returned for redelivery."""
@@ -133,7 +134,7 @@ class Matcher:
         engine = rebuild(self.store, symbol, open_interest_e8)
         return Seat(symbol, engine, mark, load_bucket(self.store, symbol, now_ns), now_ns)
 
-    def _publish(self, symbol: str, news: list[Message]) -> None:
+    def _publish(self, symbol: str, news: News) -> None:
         """Send the news of committed transactions; what the topic does not take is kept for the next time."""
         if symbol in self.unsent:
             news = self.unsent.pop(symbol) + news
@@ -156,7 +157,7 @@ class _Batch:
         self.changes = Changes()
         self.first_time: dict[str, int] = {}  # orders still PENDING in the store: quantity filled there
         self.prints: list[Message] = []  # of trades not yet committed
-        self.news: list[Message] = []  # of what is committed
+        self.news: News = []  # of what is committed
         self.done: list[str] = []
         self.book_moved = False
 
@@ -298,10 +299,10 @@ class _Batch:
             self._keep(house)
         for position in changes.positions.values():
             position.version += 1
-        depth: Message | None = None
+        depth = b""
         if last and self.book_moved:
             mark.feed_seq += 1
-            depth = self._depth()
+            depth = orjson.dumps(self._depth())
         position_rows = [position.to_item() for position in changes.positions.values()]
         advance = Advance(
             seat.symbol,
@@ -309,7 +310,7 @@ class _Batch:
             mark,
             self.now_ns + self.matcher.config.lease_ns,
             seat.engine.open_interest_e8,
-            orjson.dumps(depth).decode() if depth else "",
+            depth.decode(),
         )
         actions = transaction(changes, advance, self.first_time, position_rows)
         self.matcher.store.transact([*actions, *seat.bucket.actions()])
@@ -319,7 +320,7 @@ class _Batch:
         self.done = []
         self._tell(position_rows)
         if depth:
-            self.news.append(depth)
+            self.news.append(orjson.Fragment(depth))  # the very text that the lease row keeps
         self.first_time = {}
         if unfinished is not None and unfinished.status == PENDING:
             self.first_time[unfinished.uuid] = unfinished.cum_qty_e8

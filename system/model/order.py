@@ -113,25 +113,13 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
             "received_ns": self.received_ns,
             "worst_price_e6": self.worst_price_e6,
             "hold_asset": self.hold_asset,
-            "hold": self.hold,
-            "status": self.status,
-            "leaves_e8": self.leaves_e8,
-            "updated_ns": self.updated_ns,
         }
-        if self.seq:
-            item["seq"] = self.seq
-            item["sequenced_ns"] = self.sequenced_ns
-        if self.cum_qty_e8:
-            item["cum_qty_e8"] = self.cum_qty_e8
-            item["cum_notional"] = self.cum_notional
-            item["fee_paid"] = self.fee_paid
+        item |= self.progress()
         # written out: a loop over their names took a quarter of the whole
         if self.signature:
             item["signature"] = self.signature
         if self.client_order_id:
             item["client_order_id"] = self.client_order_id
-        if self.reason:
-            item["reason"] = self.reason
         if self.replaces:
             item["replaces"] = self.replaces
         if self.expire_ns:
@@ -148,16 +136,16 @@ class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
         """Return what changes after acceptance: the attributes of the row that only its matcher writes."""
         item: dict[str, Any] = {
             "status": self.status,
-            "seq": self.seq,
-            "sequenced_ns": self.sequenced_ns,
             "hold": self.hold,
             "leaves_e8": self.leaves_e8,
+            "cum_qty_e8": self.cum_qty_e8,
+            "cum_notional": self.cum_notional,
+            "fee_paid": self.fee_paid,
             "updated_ns": self.updated_ns,
         }
-        if self.cum_qty_e8:
-            item["cum_qty_e8"] = self.cum_qty_e8
-            item["cum_notional"] = self.cum_notional
-            item["fee_paid"] = self.fee_paid
+        if self.seq:
+            item["seq"] = self.seq
+            item["sequenced_ns"] = self.sequenced_ns
         if self.reason:
             item["reason"] = self.reason
         return item

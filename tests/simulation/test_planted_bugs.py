@@ -184,13 +184,13 @@ def without_condition(monkeypatch: Patch, table: str, attribute: str) -> None:
     transact = ObservedStore.transact
 
     def careless(store: ObservedStore, actions: Sequence[Action], token: str = "") -> None:
-        kept: list[Action] = []
-        for action in actions:
-            if type(action) in (Put, Update) and action.table == table:
-                when = tuple(clause for clause in action.when if clause.attribute != attribute)
-                action = msgspec.structs.replace(action, when=when)  # noqa: PLW2901
-            kept.append(action)
-        transact(store, kept, token)
+        transact(store, [without(action) for action in actions], token)
+
+    def without(action: Action) -> Action:
+        if not isinstance(action, Put | Update) or action.table != table:
+            return action
+        when = tuple(clause for clause in action.when if clause.attribute != attribute)
+        return msgspec.structs.replace(action, when=when)
 
     monkeypatch.setattr(ObservedStore, "transact", careless)
 

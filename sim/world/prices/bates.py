@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from random import Random
 from typing import Literal
 
-from sim.world.prices.heston import Heston
 from sim.world.prices.jumps import Jumps
+from sim.world.prices.variance import RandomVariance
 
 
-class Bates(Heston):
+class Bates(RandomVariance):
     """Random variance and jumps at random moments."""
 
-    process: Literal["bates"]  # type: ignore[assignment]  # another word for another kind
+    process: Literal["bates"]
     jumps: Jumps = Jumps()
     """How often it jumps, and how far."""
 

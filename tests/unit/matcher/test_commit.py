@@ -339,5 +339,5 @@ def test_changes_merge_per_item_and_leave_out_empty_sums():
         Clause("applied_seq", "=", 7),
         Clause("trade_no", "=", 2),
     )
-    assert row.when == (Clause("status", "=", "PENDING"), Clause("cum_qty_e8", "absent"))
+    assert row.when == (Clause("status", "=", "PENDING"), Clause("cum_qty_e8", "=", 0))
     assert balance == Update("Balances", Key("TRADER#u", "ASSET#USDC"), add={"available": 1, "reserved": -1})
