@@ -23,6 +23,7 @@ from system.ports.chain import (
     PreparedTx,
     Receipt,
     SignedOrder,
+    SignedWithdrawal,
 )
 from system.ports.clock import Clock
 from system.ports.lake import Lake
@@ -247,6 +248,16 @@ class CrossedChain:
         args = (batch_id, prev_hash, orders, fills, nonce, bid)
         prepared: tuple[PreparedTx, bytes] = self.cross(
             "chain.prepare_batch", self.inner.prepare_batch, *args
+        )
+        return prepared
+
+    def preflight_withdrawal(self, wanted: SignedWithdrawal) -> str:
+        error: str = self.cross("chain.preflight_withdrawal", self.inner.preflight_withdrawal, wanted)
+        return error
+
+    def prepare_withdrawal(self, wanted: SignedWithdrawal, nonce: int, bid: Bid) -> PreparedTx:
+        prepared: PreparedTx = self.cross(
+            "chain.prepare_withdrawal", self.inner.prepare_withdrawal, wanted, nonce, bid
         )
         return prepared
 

@@ -336,6 +336,14 @@ class AnvilWorld:
         """Return what an account has outside of the Vault."""
         return self._number(self._where.tokens[asset], "balanceOf(address)", account)
 
+    def cxpt_of(self, account: str) -> int:
+        """Return an account's CXPT.balanceOf."""
+        return self._number(self._where.cxpt, "balanceOf(address)", account)
+
+    def cxpt_reserve(self) -> int:
+        """Return Vault.cxptReserve."""
+        return self._number(self._where.vault, "cxptReserve()")
+
     def last_batch(self) -> int:
         """Return Settlement.lastBatchId."""
         return self._number(self._where.settlement, "lastBatchId()")

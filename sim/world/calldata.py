@@ -1,10 +1,10 @@
-"""Reads a batch back from its calldata, as the contract does: the counterpart of adapters.evm.abi."""
+"""Reads batches and withdrawals back from calldata, as the contracts do: the reverse of adapters.evm.abi."""
 
 from __future__ import annotations
 
 from sim.world.model_settlement import Batch
 from system.adapters.evm import abi
-from system.ports.chain import ChainFill, SignedOrder
+from system.ports.chain import ChainFill, SignedOrder, SignedWithdrawal
 
 
 def decode_batch(calldata: bytes) -> Batch:
@@ -41,6 +41,14 @@ def decode_batch(calldata: bytes) -> Batch:
     end = place + fill_count * abi.FILL.size
     fills = [ChainFill._make(row) for row in abi.FILL.iter_unpack(calldata[place:end])]
     return Batch(batch_id, prev_hash, orders, fills, abi.head_after(prev_hash, batch_id, calldata))
+
+
+def decode_withdrawal(calldata: bytes) -> SignedWithdrawal:
+    """Read withdrawBySig's arguments back from its calldata."""
+    _, account, amount, as_cxpt, nonce, deadline, _, size = abi.WITHDRAWAL.unpack_from(calldata)
+    first = abi.WITHDRAWAL.size
+    signature = calldata[first : first + int.from_bytes(size)]
+    return SignedWithdrawal("0x" + account.hex(), int.from_bytes(amount), as_cxpt, nonce, deadline, signature)
 
 
 def _column(calldata: bytes, place: int, count: int, size: int) -> list[bytes]:

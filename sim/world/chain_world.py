@@ -125,6 +125,12 @@ class ChainWorld(Protocol):
     def wallet_of(self, account: str, asset: str) -> int:
         """Return what an account has outside of the Vault."""
 
+    def cxpt_of(self, account: str) -> int:
+        """Return the CXPT in an account's wallet, in 1e-6."""
+
+    def cxpt_reserve(self) -> int:
+        """Return the USDC that lies in the Vault behind CXPT, in uUSDC."""
+
     def last_batch(self) -> int:
         """Return the number of the last batch that the contracts settled."""
 

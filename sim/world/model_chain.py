@@ -20,8 +20,8 @@ from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
 from sim.world.model_claims import claim, close_out, is_short, record_deficit
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
-from sim.world.model_exits import Exit, withdraw
-from sim.world.model_pool import Pool
+from sim.world.model_exits import CXPT_TOKEN, Exit, withdraw, withdraw_by_sig
+from sim.world.model_pool import Call, Pool
 from sim.world.model_port import ModelPort
 from sim.world.model_settlement import Batch, settle
 from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
@@ -223,9 +223,10 @@ class ModelChain:
         for errand in self._errands:
             errand(timestamp_s)
         count = len(self._errands) + len(deposits)
-        exits = [ExitSeen(number, block_hash, place, *each) for place, each in enumerate(self._exits)]
-        self._errands, self._exits = [], []
+        self._errands = []
         tx_hashes = self._execute_pool(number, block_hash, timestamp_s)
+        exits = [ExitSeen(number, block_hash, place, *each) for place, each in enumerate(self._exits)]
+        self._exits = []
         # On Anvil each deposit logs the token's Transfer first.
         seen = [
             DepositSeen(number, block_hash, 2 * place + 1, account, asset, amount)
@@ -244,21 +245,22 @@ class ModelChain:
     def _execute_pool(self, number: int, block_hash: str, timestamp_s: int) -> list[str]:
         tx_hashes: list[str] = []
         for nonce, tx in self._pool.take():
-            error, skipped = self._execute(tx.sender, tx.batch, timestamp_s)
+            error, skipped = self._execute(tx.sender, tx.call, timestamp_s)
             self._receipts[tx.tx_hash] = Receipt(tx.tx_hash, number, block_hash, not error, error, 0, skipped)
             tx_hashes.append(tx.tx_hash)
             self._books.set(self._nonces, tx.sender, nonce + 1)
         return tx_hashes
 
-    def _execute(
-        self, sender: str, batch: Batch, timestamp_s: int
-    ) -> tuple[str, tuple[tuple[int, str], ...]]:
+    def _execute(self, sender: str, call: Call, timestamp_s: int) -> tuple[str, tuple[tuple[int, str], ...]]:
         if not self._operators.get(sender):
             return NO_ROLE, ()
         try:
-            return "", tuple(settle(self._books, batch, timestamp_s))
+            if isinstance(call, Batch):
+                return "", tuple(settle(self._books, call, timestamp_s))
+            self._exits.append(withdraw_by_sig(self._books, call, timestamp_s))
         except Revert as revert:
             return revert.args[0], ()
+        return "", ()
 
     def reorg(self, depth: int) -> None:
         """Replace the last blocks by empty ones, and empty the pool."""
@@ -292,15 +294,15 @@ class ModelChain:
         """Take a transaction into the pool, as a node does; False when it is known already."""
         return tx.tx_hash not in self._receipts and self._pool.accept(tx)
 
-    def try_out(self, sender: str, batch: Batch) -> str:
-        """Return the error that a batch would end with on top of the head; nothing changes."""
-        journal = self._books.journal
-        mark = len(journal)
+    def try_out(self, sender: str, call: Call) -> str:
+        """Return the error that a call would end with on top of the head; nothing changes."""
+        journal, exits = self._books.journal, self._exits
+        mark, told = len(journal), len(exits)
         try:
-            return self._execute(sender, batch, self._timestamp_s)[0]
+            return self._execute(sender, call, self._timestamp_s)[0]
         finally:
             play_back(journal[mark:])
-            del journal[mark:]
+            del journal[mark:], exits[told:]
 
     @property
     def pool(self) -> Pool:
@@ -343,6 +345,14 @@ class ModelChain:
     def wallet_of(self, account: str, asset: str) -> int:
         """Return what the Vault has paid an account."""
         return self._books.wallets.get((account, asset), 0)
+
+    def cxpt_of(self, account: str) -> int:
+        """Return the CXPT that the Vault has minted to an account."""
+        return self._books.wallets.get((account, CXPT_TOKEN), 0)
+
+    def cxpt_reserve(self) -> int:
+        """Return the USDC behind CXPT."""
+        return self._books.totals["cxpt_reserve"]
 
     def last_batch(self) -> int:
         """Return Settlement.lastBatchId."""

@@ -1,7 +1,7 @@
 """The storage of Vault, Settlement and Clearing in Python, their deposits and their cancels.
 
 With `model_settlement` the reference that the contracts are compared with (`tests/contracts`).
-Left out: exits, CXPT, ERC-1271 wallets, pausing, upgrades, and overflows that no legal price and
+Left out: deposits of CXPT, ERC-1271 wallets, pausing, upgrades, and overflows that no legal price and
 quantity can reach. Every change is journalled, and a reorganisation plays the journal backwards.
 """
 
@@ -86,7 +86,7 @@ class Books:
         self.treasury = treasury
         self.separator = domain_separator(domain)
         self.verify_signatures = verify_signatures
-        self.totals: dict[str, int] = {"assets": 0, "shares": 0, "usdc": 0, "batch": 0, "batch_at": 0}
+        self.totals = dict.fromkeys(("assets", "shares", "usdc", "cxpt_reserve", "batch", "batch_at"), 0)
         self.heads: dict[str, bytes] = {"head": bytes(32)}
         self.instruments: dict[bytes, Instrument] = {}
         self.shares: dict[str, int] = {}
@@ -99,6 +99,7 @@ class Books:
         self.cancels: dict[str, Cancels] = {}
         self.cancelled_at: dict[tuple[str, int], int] = {}  # (account, nonce) -> Unix seconds
         self.exits: dict[tuple[str, str], tuple[int, int]] = {}  # (account, asset) -> amount, ready at
+        self.withdrawn: dict[tuple[str, int], bool] = {}  # (account, nonce) of signed withdrawals
         self.wallets: dict[tuple[str, str], int] = {}  # (account, asset): what the Vault has paid
         self.any_cancel = False  # spares most orders the question
         self.journal: Journal = []

@@ -1,6 +1,7 @@
-"""Vault.withdraw in Python: the queue, the delay, and the door that opens when no batch has come for a day.
+"""Vault.withdraw and withdrawBySig in Python.
 
-Left out: exits as CXPT, and those that the operator signs.
+The queue, the delay, the door that opens when no batch has come for a day, and the one that the operator
+opens. Left out: exits of an account itself as CXPT.
 """
 
 from __future__ import annotations
@@ -9,6 +10,11 @@ from typing import Literal, NamedTuple
 
 from sim.world.deploy import EXIT_DELAY_S, HEARTBEAT_S
 from sim.world.model_contracts import VIRTUAL_ASSETS, VIRTUAL_SHARES, Books, Revert
+from system.model import typed_data
+from system.ports.chain import SignedWithdrawal
+
+CXPT_TOKEN = "CXPT token"
+"""Name of the token itself among wallets; no asset of a market has a space in its name."""
 
 
 class Exit(NamedTuple):
@@ -18,6 +24,8 @@ class Exit(NamedTuple):
     account: str
     asset: str
     amount: int
+    nonce: int = 0
+    as_cxpt: bool = False
 
 
 def is_abandoned(books: Books, now_s: int) -> bool:
@@ -57,6 +65,31 @@ def withdraw(books: Books, account: str, asset: str, amount: int, now_s: int) ->
         raise Revert("NothingToExit", ())
     books.set(books.wallets, place, books.wallets.get(place, 0) + paid)
     return Exit("PAID", account, asset, paid)
+
+
+def withdraw_by_sig(books: Books, wanted: SignedWithdrawal, now_s: int) -> Exit:
+    """Vault.withdrawBySig; who sends it is an operator.
+
+    Raises:
+        Revert: SignatureExpired, NonceUsed, BadWithdrawalSignature, NothingToExit, InsufficientShares.
+    """
+    account, amount, as_cxpt, nonce, deadline, signature = wanted
+    if now_s > deadline:
+        raise Revert("SignatureExpired", ())
+    if books.withdrawn.get((account, nonce)):
+        raise Revert("NonceUsed", (account, nonce))
+    if books.verify_signatures:
+        digest = typed_data.withdrawal_digest(books.separator, *wanted[:5])
+        if not typed_data.is_signed_by(account, digest, signature):
+            raise Revert("BadWithdrawalSignature", ())
+    _pay(books, account, amount)
+    books.set(books.withdrawn, (account, nonce), True)
+    if as_cxpt:
+        books.set(books.totals, "usdc", books.totals["usdc"] + amount)
+        books.set(books.totals, "cxpt_reserve", books.totals["cxpt_reserve"] + amount)
+    place = (account, CXPT_TOKEN if as_cxpt else "USDC")
+    books.set(books.wallets, place, books.wallets.get(place, 0) + amount)
+    return Exit("PAID", account, "USDC", amount, nonce, as_cxpt)
 
 
 def _pay(books: Books, account: str, assets: int) -> int:

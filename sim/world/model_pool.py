@@ -6,18 +6,21 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sim.world.calldata import decode_batch
+from sim.world.calldata import decode_batch, decode_withdrawal
 from sim.world.model_settlement import Batch
 from system.adapters.evm import abi
 from system.model.errors import ChainReverted
 from system.model.typed_data import address_bytes, keccak
-from system.ports.chain import ChainFill, Fees, PreparedTx, SignedOrder
+from system.ports.chain import ChainFill, Fees, PreparedTx, SignedOrder, SignedWithdrawal
 
 PREPARED_KEPT = 1024
 """Decoded batches kept between signing and mining; others are decoded again from their bytes."""
 
 _ENVELOPE = struct.Struct(">6s20sQQQ32s")
 _MAGIC = b"model\0"
+
+Call = Batch | SignedWithdrawal
+"""What the operator's transactions do."""
 
 
 class Waiting(NamedTuple):
@@ -26,7 +29,7 @@ class Waiting(NamedTuple):
     tx_hash: str
     sender: str
     fees: Fees
-    batch: Batch
+    call: Call
 
 
 class Pool:
@@ -43,13 +46,13 @@ class Pool:
         self._prepared: dict[str, Waiting] = {}
         self._withheld: set[str] = set()  # hashes of transactions that no miner takes
 
-    def prepare(self, sender: str, nonce: int, fees: Fees, batch: Batch, calldata: bytes) -> PreparedTx:
-        """Put a batch in an envelope; its name covers the calldata through the head of the hash chain."""
-        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, *fees, batch.head)
+    def prepare(self, sender: str, nonce: int, fees: Fees, call: Call, calldata: bytes) -> PreparedTx:
+        """Put a call in an envelope; its name covers the calldata, a batch's by the hash chain's head."""
+        envelope = _ENVELOPE.pack(_MAGIC, address_bytes(sender), nonce, *fees, _seal(call, calldata))
         tx = PreparedTx("0x" + keccak(envelope).hex(), envelope + calldata, nonce)
         if len(self._prepared) >= PREPARED_KEPT:
             del self._prepared[next(iter(self._prepared))]
-        self._prepared[tx.tx_hash] = Waiting(tx.tx_hash, sender, fees, batch)
+        self._prepared[tx.tx_hash] = Waiting(tx.tx_hash, sender, fees, call)
         return tx
 
     def accept(self, tx: PreparedTx) -> bool:
@@ -110,6 +113,10 @@ def batch_of(
     return Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head), calldata
 
 
+def _seal(call: Call, calldata: bytes) -> bytes:
+    return call.head if isinstance(call, Batch) else keccak(calldata)
+
+
 def _outbids(offer: Fees, known: Fees) -> bool:
     """Nodes replace a transaction when both fees are a tenth higher."""
     return all(new * 10 >= old * 11 for new, old in zip(offer, known, strict=True))
@@ -126,6 +133,8 @@ def _unpack(tx: PreparedTx) -> Waiting:
     calldata = tx.raw[_ENVELOPE.size :]
     if magic != _MAGIC or nonce != tx.nonce:
         raise ChainReverted("Refused", ("not a transaction of the model chain",))
-    batch, fees = decode_batch(calldata), Fees(max_fee, priority_fee)
-    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, *fees, batch.head)
-    return Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), fees, batch)
+    is_batch = calldata[:4] == abi.SETTLE_BATCH
+    call = decode_batch(calldata) if is_batch else decode_withdrawal(calldata)
+    fees = Fees(max_fee, priority_fee)
+    envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, *fees, _seal(call, calldata))
+    return Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), fees, call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.world.model_pool import batch_of
+from system.adapters.evm import abi
 from system.adapters.evm.operator_key import OperatorKey
 from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
 from system.model.errors import Unavailable
@@ -18,6 +19,7 @@ from system.ports.chain import (
     PreparedTx,
     Receipt,
     SignedOrder,
+    SignedWithdrawal,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +70,14 @@ class ModelPort:
     ) -> tuple[PreparedTx, bytes]:
         batch, calldata = batch_of(batch_id, prev_hash, orders, fills)
         return self._world.pool.prepare(self.operator(), nonce, bid.fees, batch, calldata), batch.head
+
+    def preflight_withdrawal(self, wanted: SignedWithdrawal) -> str:
+        self._world.seen()
+        return self._operator_key.noted(self._world.try_out(self.operator(), wanted))
+
+    def prepare_withdrawal(self, wanted: SignedWithdrawal, nonce: int, bid: Bid) -> PreparedTx:
+        calldata = abi.encode_withdrawal(wanted)
+        return self._world.pool.prepare(self.operator(), nonce, bid.fees, wanted, calldata)
 
     def send(self, tx: PreparedTx) -> bool:
         self._world.seen()

@@ -23,6 +23,17 @@ class SignedOrder(NamedTuple):
     signature: bytes
 
 
+class SignedWithdrawal(NamedTuple):
+    """A withdrawal as its account signed it; the operator agrees by sending it. Units: uUSDC, Unix s."""
+
+    account: str
+    amount: int
+    as_cxpt: bool
+    nonce: int
+    deadline: int
+    signature: bytes
+
+
 class ChainFill(NamedTuple):
     """One fill of a batch; maker and taker are indexes into the batch's orders. Fees in uUSDC.
 
@@ -90,7 +101,11 @@ class DepositSeen(NamedTuple):
 
 
 class ExitSeen(NamedTuple):
-    """An exit that the Vault told of, in the smallest unit; a QUEUED one of nothing was called off."""
+    """An exit that the Vault told of, in the smallest unit; a QUEUED one of nothing was called off.
+
+    `nonce` is that of the signed withdrawal that was paid, 0 for an exit by the account itself. With
+    `as_cxpt` the USDC stayed in the Vault, behind as much new CXPT.
+    """
 
     block_number: int
     block_hash: str
@@ -99,6 +114,8 @@ class ExitSeen(NamedTuple):
     account: str
     asset: str
     amount: int
+    nonce: int = 0
+    as_cxpt: bool = False
 
 
 class Chain(Protocol):
@@ -138,6 +155,16 @@ class Chain(Protocol):
         bid: Bid,
     ) -> tuple[PreparedTx, bytes]:
         """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
+
+    def preflight_withdrawal(self, wanted: SignedWithdrawal) -> str:
+        """Try a withdrawal on top of the head without sending it; return its error, "" when there is none.
+
+        Raises:
+            ChainReverted: it was not the contracts that said no.
+        """
+
+    def prepare_withdrawal(self, wanted: SignedWithdrawal, nonce: int, bid: Bid) -> PreparedTx:
+        """Encode and sign a withdrawBySig transaction."""
 
     def send(self, tx: PreparedTx) -> bool:
         """Send a prepared transaction; False when the node had it already.

@@ -6,7 +6,22 @@ import pytest
 
 from sim.world.chain_world import ChainWorld
 from sim.world.deploy import CLAIM_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S
-from tests.contracts.traders import COIN, FUNDS, PERP, SPOT, TRADERS, USDC, Settler, fee_of, open_funded, pair
+from sim.world.purse import Purse
+from system.model import typed_data
+from system.ports.chain import Receipt, SignedWithdrawal
+from tests.contracts.traders import (
+    BID,
+    COIN,
+    FUNDS,
+    PERP,
+    SPOT,
+    TRADERS,
+    USDC,
+    Settler,
+    fee_of,
+    open_funded,
+    pair,
+)
 
 A, B, C, D = TRADERS
 QTY = COIN // 100
@@ -172,3 +187,72 @@ def test_a_reorganised_exit(world, settler):
     assert world.wallet_of(A.account, "USDC") == 0
     assert world.usdc_of(A.account) == paid
     assert exits(settler) == []
+
+
+def wanted(
+    settler: Settler, amount: int, nonce: int = 1, *, as_cxpt: bool = False, life_s: int = 60, by: Purse = A
+) -> SignedWithdrawal:
+    """A withdrawal of A's, signed by A or by somebody else."""
+    terms = (A.account, amount, as_cxpt, nonce, settler.time_s + life_s)
+    separator = typed_data.domain_separator(settler.world.domain())
+    digest = typed_data.withdrawal_digest(separator, *terms)
+    return SignedWithdrawal(*terms, typed_data.sign(digest, by.private_key))
+
+
+def send(settler: Settler, signed: SignedWithdrawal) -> Receipt:
+    tx = settler.chain.prepare_withdrawal(signed, settler.chain.next_nonce(), BID)
+    return settler.settle_prepared(tx)
+
+
+@pytest.mark.parametrize("as_cxpt", [False, True])
+def test_the_operator_sends_what_an_account_has_signed(world, settler, as_cxpt):
+    """CHAI-046 It pays at once, in USDC, or in CXPT with as much USDC kept behind it; never twice."""
+    settler.settle(*pair())
+    claim, held = world.usdc_of(A.account), world.vault_usdc()
+    signed = wanted(settler, 700 * USDC, as_cxpt=as_cxpt)
+    assert settler.chain.preflight_withdrawal(signed) == ""
+
+    assert send(settler, signed).success
+
+    head = settler.chain.block_number()
+    (seen,) = settler.chain.exits(head, head)
+    assert seen[3:] == ("PAID", A.account, "USDC", 700 * USDC, 1, as_cxpt)
+    assert world.usdc_of(A.account) == claim - 700 * USDC
+    paid = (0, 700 * USDC) if as_cxpt else (700 * USDC, 0)
+    assert (world.wallet_of(A.account, "USDC"), world.cxpt_of(A.account)) == paid
+    assert (world.vault_usdc(), world.cxpt_reserve()) == (held - paid[0], paid[1])
+    again = send(settler, signed)
+    assert (again.success, again.error) == (False, "NonceUsed")
+    assert world.usdc_of(A.account) == claim - 700 * USDC
+
+
+def test_withdrawals_that_the_vault_refuses(world, settler):
+    """CHAI-047 A stranger's signature, a late one, and more than there is are refused, sent or tried."""
+    claim = world.usdc_of(A.account)
+    refused = {
+        "BadWithdrawalSignature": wanted(settler, USDC, by=B),
+        "SignatureExpired": wanted(settler, USDC, life_s=-1),
+        "InsufficientShares": wanted(settler, claim + 1),
+        "NothingToExit": wanted(settler, 0),
+    }
+    for error, signed in refused.items():
+        assert settler.chain.preflight_withdrawal(signed) == error
+        assert settler.chain.preflight_withdrawal(signed._replace(amount=USDC, nonce=2)) != ""
+    for error, signed in refused.items():
+        assert send(settler, signed).error == error
+    assert exits(settler, 4) == []
+    assert world.usdc_of(A.account) == claim
+
+    assert send(settler, wanted(settler, claim, nonce=3)).success
+    assert world.usdc_of(A.account) == 0
+
+
+def test_a_reorganised_withdrawal(world, settler):
+    """CHAI-048 What was paid in a lost block was not; the same bytes, sent again, pay it."""
+    tx = settler.chain.prepare_withdrawal(wanted(settler, USDC), settler.chain.next_nonce(), BID)
+    assert settler.settle_prepared(tx).success
+    world.reorg(1)
+    assert (world.wallet_of(A.account, "USDC"), world.usdc_of(A.account)) == (0, FUNDS["USDC"])
+
+    assert settler.settle_prepared(tx).success
+    assert world.wallet_of(A.account, "USDC") == USDC

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from sim.world import deploy
 from sim.world.artifacts import artifact
-from sim.world.calldata import decode_batch
+from sim.world.calldata import decode_batch, decode_withdrawal
 from sim.world.chain_world import open_chain
 from system.adapters.evm import abi
 from system.adapters.evm.transaction import created_address, sign_transaction
 from system.model.errors import ProvisionError, ScenarioError
-from system.ports.chain import ChainFill, Fees, SignedOrder
+from system.ports.chain import ChainFill, Fees, SignedOrder, SignedWithdrawal
 from tests.contracts.traders import PERP, SPOT, START_S
 
 KEY = b"\x09" * 32
@@ -60,7 +60,7 @@ def test_names_are_the_contracts() -> None:
     assert abi.FILL_SKIPPED_SIGNATURE in signatures("event", "Settlement")
     vaults = {abi.DEPOSIT_SIGNATURE, abi.WITHDRAW_SIGNATURE, abi.WITHDRAW_SYNTH_SIGNATURE}
     assert vaults | {abi.EXIT_QUEUED_SIGNATURE} <= signatures("event", "Vault")
-    assert "toAssets(uint256)" in signatures("function", "Vault")
+    assert {"toAssets(uint256)", abi.WITHDRAW_BY_SIG_SIGNATURE} <= signatures("function", "Vault")
 
 
 def test_every_error_has_a_name() -> None:
@@ -204,3 +204,20 @@ def test_no_such_chain() -> None:
         open_chain("ganache", START_S)
     with pytest.raises(ProvisionError):
         artifact("NoSuchContract")
+
+
+@given(
+    st.builds(
+        SignedWithdrawal,
+        st.binary(min_size=20, max_size=20).map(lambda raw: "0x" + raw.hex()),
+        uint(256),
+        st.booleans(),
+        uint(64),
+        uint(40),
+        st.binary(max_size=70),
+    )
+)
+def test_a_withdrawal_is_packed_as_the_abi_says(wanted: SignedWithdrawal) -> None:
+    packed = abi.encode_withdrawal(wanted)
+    assert packed == deploy.call(abi.WITHDRAW_BY_SIG_SIGNATURE, *wanted)
+    assert decode_withdrawal(packed) == wanted

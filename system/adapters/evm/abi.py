@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from system.model.typed_data import SIGNATURE_BYTES, address_bytes, keccak
-from system.ports.chain import ChainFill, SignedOrder
+from system.ports.chain import ChainFill, SignedOrder, SignedWithdrawal
 
 WORD = 32
 BATCH_HEAD = Struct(">4s24xQ32s24xQ24xQ")
@@ -28,8 +28,12 @@ COMPACT = Struct(">B32s32s")
 OTHER = Struct(">BH")
 """Form 1 and a length: a contract account's signature follows."""
 FILL = Struct(">HHQQQB")
+WITHDRAWAL = Struct(">4s12x20s32s31x?24xQ24xQ32s32s")
+"""Selector, account, amount, asCxpt, nonce, deadline, where the signature begins, and its length."""
+WITHDRAWAL_HEAD_WORDS = 6
 
 SETTLE_BATCH_SIGNATURE = "settleBatch(uint64,bytes32,bytes)"
+WITHDRAW_BY_SIG_SIGNATURE = "withdrawBySig(address,uint256,bool,uint64,uint40,bytes)"
 FILL_SKIPPED_SIGNATURE = "FillSkipped(uint64,uint256,bytes4)"
 DEPOSIT_SIGNATURE = "Deposit(address,address,uint256,uint256)"
 WITHDRAW_SIGNATURE = "Withdraw(address,uint256,uint256,bool,uint64)"
@@ -138,6 +142,7 @@ def topic(signature: str) -> str:
 
 
 SETTLE_BATCH = selector(SETTLE_BATCH_SIGNATURE)
+WITHDRAW_BY_SIG = selector(WITHDRAW_BY_SIG_SIGNATURE)
 LAST_BATCH_ID = selector("lastBatchId()")
 HEAD = selector("head()")
 FILL_SKIPPED = topic(FILL_SKIPPED_SIGNATURE)
@@ -186,6 +191,20 @@ def encode_batch(
     data = b"".join(parts)
     head = BATCH_HEAD.pack(SETTLE_BATCH, batch_id, prev_hash, BATCH_HEAD_WORDS * WORD, len(data))
     return b"".join((head, data, bytes(-len(data) % WORD)))
+
+
+def encode_withdrawal(wanted: SignedWithdrawal) -> bytes:
+    """Return the calldata of withdrawBySig.
+
+    Raises:
+        struct.error: a field does not fit its type.
+    """
+    account, amount, as_cxpt, nonce, deadline, signature = wanted
+    head = WITHDRAWAL.pack(
+        *(WITHDRAW_BY_SIG, address_bytes(account), amount.to_bytes(WORD), as_cxpt, nonce, deadline),
+        *((WITHDRAWAL_HEAD_WORDS * WORD).to_bytes(WORD), len(signature).to_bytes(WORD)),
+    )
+    return b"".join((head, signature, bytes(-len(signature) % WORD)))
 
 
 def _pack_signature(signature: bytes) -> bytes:

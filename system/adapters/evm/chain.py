@@ -25,6 +25,7 @@ from system.ports.chain import (
     PreparedTx,
     Receipt,
     SignedOrder,
+    SignedWithdrawal,
 )
 
 # How nodes say that they have this transaction already (geth, erigon, nethermind, anvil).
@@ -109,20 +110,37 @@ class EvmChain:
         Raises:
             ChainReverted: ("Refused", message) when the node, and no contract, said no.
         """
-        call = {
-            "from": self.operator(),
-            "to": self._contracts.settlement,
-            "data": "0x" + abi.encode_batch(batch_id, prev_hash, orders, fills).hex(),
-            "gas": hex(_CALLS_GAS),
-        }
+        call = self._trial(self._contracts.settlement, abi.encode_batch(batch_id, prev_hash, orders, fills))
         try:
             self._rpc.call("eth_call", call, "latest")
             return Preflight("", int(self._rpc.call("eth_estimateGas", call, "latest"), 16))
         except RpcError as refusal:
-            data = _revert_data(refusal)
-            if not data:
-                raise ChainReverted("Refused", (str(refusal.args[1]),)) from None
-            return Preflight(self._operator_key.noted(abi.decode_error(data)[0]), 0)
+            return Preflight(self._refusal(refusal), 0)
+
+    def preflight_withdrawal(self, wanted: SignedWithdrawal) -> str:
+        """Try a withdrawal on top of the head without sending it; return its error, "" when there is none.
+
+        Raises:
+            ChainReverted: ("Refused", message) when the node, and no contract, said no.
+        """
+        try:
+            self._rpc.call(
+                "eth_call", self._trial(self._contracts.vault, abi.encode_withdrawal(wanted)), "latest"
+            )
+        except RpcError as refusal:
+            return self._refusal(refusal)
+        return ""
+
+    def _trial(self, contract: str, calldata: bytes) -> dict[str, str]:
+        said = {"from": self.operator(), "to": contract, "data": "0x" + calldata.hex()}
+        return {**said, "gas": hex(_CALLS_GAS)}
+
+    def _refusal(self, refusal: RpcError) -> str:
+        """Return the contract's error of a trial."""
+        data = _revert_data(refusal)
+        if not data:
+            raise ChainReverted("Refused", (str(refusal.args[1]),)) from None
+        return self._operator_key.noted(abi.decode_error(data)[0])
 
     def prepare_batch(
         self,
@@ -135,16 +153,23 @@ class EvmChain:
     ) -> tuple[PreparedTx, bytes]:
         """Encode and sign a settleBatch transaction; returns it and the hash-chain head after it."""
         calldata = abi.encode_batch(batch_id, prev_hash, orders, fills)
-        tx = sign_transaction(
+        tx = self._signed(self._contracts.settlement, calldata, nonce, bid)
+        return tx, abi.head_after(prev_hash, batch_id, calldata)
+
+    def prepare_withdrawal(self, wanted: SignedWithdrawal, nonce: int, bid: Bid) -> PreparedTx:
+        """Encode and sign a withdrawBySig transaction."""
+        return self._signed(self._contracts.vault, abi.encode_withdrawal(wanted), nonce, bid)
+
+    def _signed(self, contract: str, calldata: bytes, nonce: int, bid: Bid) -> PreparedTx:
+        return sign_transaction(
             self._operator_key.key(),
             chain_id=self._contracts.chain_id,
             nonce=nonce,
             fees=bid.fees,
             gas=bid.gas,
-            to=self._contracts.settlement,
+            to=contract,
             data=calldata,
         )
-        return tx, abi.head_after(prev_hash, batch_id, calldata)
 
     def send(self, tx: PreparedTx) -> bool:
         """Send a prepared transaction; False when the node had it already.
@@ -252,16 +277,17 @@ class EvmChain:
     def _exit(self, log: dict[str, Any]) -> ExitSeen:
         """Read one of the three events; what is queued of USDC is in shares."""
         topic, paid = log["topics"][0], log["topics"][0] != abi.EXIT_QUEUED
-        amount = int(log["data"][2:66], 16)
+        data = bytes.fromhex(log["data"][2:])
+        amount, nonce, as_cxpt = int.from_bytes(data[: abi.WORD]), 0, False
         asset = CASH
+        if topic == abi.WITHDRAW:  # assets, shares, asCxpt, nonce
+            as_cxpt, nonce = bool(data[3 * abi.WORD - 1]), int.from_bytes(data[3 * abi.WORD :])
         if topic != abi.WITHDRAW:
             token = "0x" + log["topics"][2][-40:].lower()
             asset = self._contracts.assets.get(token, token)
         if not paid and asset == CASH and amount:
-            data = "0x" + (abi.TO_ASSETS + amount.to_bytes(abi.WORD)).hex()
-            amount = int(
-                self._rpc.call("eth_call", {"to": self._contracts.vault, "data": data}, "latest"), 16
-            )
+            ask = "0x" + (abi.TO_ASSETS + amount.to_bytes(abi.WORD)).hex()
+            amount = int(self._rpc.call("eth_call", {"to": self._contracts.vault, "data": ask}, "latest"), 16)
         return ExitSeen(
             block_number=int(log["blockNumber"], 16),
             block_hash=log["blockHash"],
@@ -270,6 +296,8 @@ class EvmChain:
             account="0x" + log["topics"][1][-40:].lower(),
             asset=asset,
             amount=amount,
+            nonce=nonce,
+            as_cxpt=as_cxpt,
         )
 
     def _deposit(self, log: dict[str, Any]) -> DepositSeen:
