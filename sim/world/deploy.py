@@ -8,7 +8,7 @@ a signature is valid on both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from eth_abi.abi import encode
@@ -18,6 +18,7 @@ from system.adapters.evm.abi import selector
 from system.adapters.evm.transaction import created_address
 from system.model import typed_data
 from system.model.market import MarketKind, MarketSpec
+from system.model.signing import instrument
 from system.model.typed_data import address_bytes, address_of, keccak
 
 CHAIN_ID = 31337
@@ -28,8 +29,8 @@ HEARTBEAT_S = 86_400
 CANCEL_DELAY_S = 3600
 CLAIM_DELAY_S = 3600
 """Clearing.CLAIM_DELAY."""
-PERP_TERMS = (10_000, 50_000, 200_000, 40_000, 0)
-"""Clearing's terms: liquidation fee, band, largest move of a mark, largest funding payment (ppm), no cap."""
+_RATES = (10_000, 50_000, 200_000, 40_000)
+"""Of Clearing's terms: liquidation fee, band, largest move of a mark, largest funding payment (ppm)."""
 ZERO_ADDRESS = "0x" + "00" * 20
 
 # The keys of Anvil's well-known mnemonic, rich on every Anvil and worthless elsewhere.
@@ -147,23 +148,21 @@ def synth_steps(where: Deployment, synth: str, token: str) -> list[Step]:
 
 def market_step(where: Deployment, market: MarketSpec) -> Step:
     """Return how a market is listed."""
-    kind, im_ppm, synth = instrument_terms(where.synths, market)
-    terms = (0,) * 7 if kind == typed_data.KIND_SPOT else (im_ppm, market.mm_ppm, *PERP_TERMS)
     data = call(
         "listInstrument((uint8,string,uint64,uint64,bool,uint64),address,"
         "(uint32,uint32,uint32,uint32,uint32,uint32,uint64))",
-        (kind, market.symbol, 0, 0, False, 1),
-        synth,
-        terms,
+        instrument(market),
+        where.synths[market.base] if market.kind is MarketKind.SPOT else ZERO_ADDRESS,
+        _terms(market),
     )
     return Step(f"list {market.symbol}", where.settlement, data)
 
 
-def instrument_terms(synths: Mapping[str, str], market: MarketSpec) -> tuple[int, int, str]:
-    """Return (kind, initial margin in ppm, synth): what Settlement is told of a market."""
-    if market.kind is MarketKind.SPOT:
-        return typed_data.KIND_SPOT, 0, synths[market.base]
-    return typed_data.KIND_PERP, market.im_ppm, ZERO_ADDRESS
+def _terms(market: MarketSpec) -> tuple[int, ...]:
+    """Return IClearing.Terms; of an option nothing but its cap counts, and of a spot market nothing."""
+    if not market.margined:
+        return (0,) * 6 + (market.cap_e6,)
+    return (market.im_ppm, market.mm_ppm, *_RATES, 0)
 
 
 def call(signature: str, *arguments: Any) -> bytes:

@@ -26,8 +26,8 @@ from sim.world.model_port import ModelPort
 from sim.world.model_settlement import Batch, settle
 from system.adapters.evm.operator_key import NO_ROLE, OperatorKey
 from system.model.errors import Unavailable
-from system.model.market import MarketSpec
-from system.model.signing import instrument_id
+from system.model.market import MarketKind, MarketSpec
+from system.model.signing import instrument, instrument_id
 from system.model.typed_data import KIND_SPOT, Domain, address_of
 from system.ports.chain import (
     Chain,
@@ -101,12 +101,17 @@ class ModelChain:
         self.mine_next()
 
     def _list(self, market: MarketSpec) -> None:
-        kind, im_ppm, synth = deploy.instrument_terms(self._where.synths, market)
-        instrument = instrument_id(market)
-        asset = market.base if synth != deploy.ZERO_ADDRESS else ""
-        house = deploy.house_of(instrument)
-        self._books.set(self._books.instruments, instrument, Instrument(kind, im_ppm, asset, house))
-        self._instruments[market.symbol] = instrument
+        named = instrument_id(market)
+        is_option = market.kind is MarketKind.OPTION
+        listed = Instrument(
+            kind=instrument(market)[0],
+            im_ppm=market.im_ppm if market.margined else 0,
+            asset=market.base if market.kind is MarketKind.SPOT else "",
+            house=deploy.house_of(named),
+            escrow=market.max_payoff_e6 if is_option else 0,
+        )
+        self._books.set(self._books.instruments, named, listed)
+        self._instruments[market.symbol] = named
 
     def fund(self, accounts: Sequence[Funding]) -> None:
         """Mint and approve in one block, of which nothing is seen; deposit in the next."""

@@ -17,11 +17,15 @@ from sim.world.model_contracts import (
     Revert,
 )
 from sim.world.model_exits import is_abandoned
+from system.model.typed_data import KIND_OPTION
 from system.model.units import QTY_SCALE
 
 
 class Ending(NamedTuple):
-    """An instrument that has ended. Of what is `owed`, `recovered` is there; zero until claims begin."""
+    """An instrument that has ended, at a price; of an option, at what one unit pays.
+
+    Of what is `owed`, `recovered` is there; zero until claims begin.
+    """
 
     price: int
     at_s: int
@@ -40,7 +44,10 @@ def close_out(books: Books, instrument: bytes, now_s: int) -> None:
         raise Revert("InstrumentExpired", ())
     if not is_abandoned(books, now_s):
         raise Revert("NotAbandoned", ())
-    books.set(books.endings, instrument, Ending(books.last_prices.get(instrument, 0), now_s))
+    price = books.last_prices.get(instrument, 0)
+    if _is_option(books, instrument):  # its price is its premium, and it is worth no more than its escrow
+        price = min(price, books.instruments[instrument].escrow)
+    books.set(books.endings, instrument, Ending(price, now_s))
 
 
 def record_deficit(books: Books, instrument: bytes, account: str, _now_s: int) -> None:
@@ -50,6 +57,8 @@ def record_deficit(books: Books, instrument: bytes, account: str, _now_s: int) -
         Revert: NotExpired, ClaimsNotOpen, Healthy.
     """
     ending = _ending(books, instrument)
+    if _is_option(books, instrument):
+        raise Revert("NotExpired", ())
     if ending.owed:
         raise Revert("ClaimsNotOpen", (0,))
     worth = _worth(books.positions.get((account, instrument), NO_POSITION), ending.price)
@@ -69,15 +78,14 @@ def claim(books: Books, instrument: bytes, account: str, now_s: int) -> None:
     position = books.positions.get((account, instrument), NO_POSITION)
     if not position[0]:
         raise Revert("NothingToClaim", ())
-    if now_s < ending.at_s + CLAIM_DELAY_S:
-        raise Revert("ClaimsNotOpen", (ending.at_s + CLAIM_DELAY_S,))
-    worth = max(0, _worth(position, ending.price))
     house = books.instruments[instrument].house
-    if not ending.owed:
-        recovered = books.usdc_of(house)
-        ending = ending._replace(recovered=recovered, owed=recovered + ending.deficit or 1)
-    if ending.deficit:
-        worth = worth * ending.recovered // ending.owed
+    if _is_option(books, instrument):  # its cost counts nothing: the premium was paid
+        worth = position[0] * ending.price // QTY_SCALE + position[2]
+    else:
+        ending = _opened(ending, books.usdc_of(house), now_s)
+        worth = max(0, _worth(position, ending.price))
+        if ending.deficit:
+            worth = worth * ending.recovered // ending.owed
     totals, shares = books.totals, books.shares
     paid = worth * (totals["shares"] + VIRTUAL_SHARES) // (totals["assets"] + VIRTUAL_ASSETS)
     left = shares.get(house, 0) - paid
@@ -88,10 +96,25 @@ def claim(books: Books, instrument: bytes, account: str, now_s: int) -> None:
     books.set_all(shares, ((house, left), (account, shares.get(account, 0) + paid)))
 
 
+def _opened(ending: Ending, recovered: int, now_s: int) -> Ending:
+    """Open the claims of a perpetual or a future, after the hour in which losses are recorded."""
+    if now_s < ending.at_s + CLAIM_DELAY_S:
+        raise Revert("ClaimsNotOpen", (ending.at_s + CLAIM_DELAY_S,))
+    if ending.owed:
+        return ending
+    return ending._replace(recovered=recovered, owed=recovered + ending.deficit or 1)
+
+
+def _is_option(books: Books, instrument: bytes) -> bool:
+    return books.instruments[instrument].kind == KIND_OPTION
+
+
 def is_short(books: Books, instrument: bytes, account: str) -> bool:
     """Tell whether an account has lost more than its margin in an instrument that has ended."""
     ending = books.endings.get(instrument)
     position = books.positions.get((account, instrument), NO_POSITION)
+    if _is_option(books, instrument):
+        return False
     return ending is not None and not ending.owed and _worth(position, ending.price) < 0
 
 

@@ -24,12 +24,16 @@ class Revert(Exception):
 
 
 class Instrument(NamedTuple):
-    """A listed market. `asset` is the base of a spot market, "" for a perp; `house` a perp's own account."""
+    """A listed market. `asset` is the base of a spot market; `house` a derivative's own account.
+
+    `escrow` is the most that one option pays, uUSDC per 1.0 base.
+    """
 
     kind: int
     im_ppm: int
     asset: str
     house: str
+    escrow: int = 0
 
 
 Position = tuple[int, int, int]

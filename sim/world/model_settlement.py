@@ -22,7 +22,14 @@ from sim.world.model_contracts import (
 )
 from system.model import typed_data
 from system.model.trade import MAKER_FLOOR, TAKER_FLOOR
-from system.model.typed_data import KIND_SPOT, MARKET_BIT, POST_ONLY_BIT, REDUCE_ONLY_BIT, TIF_MASK
+from system.model.typed_data import (
+    KIND_OPTION,
+    KIND_SPOT,
+    MARKET_BIT,
+    POST_ONLY_BIT,
+    REDUCE_ONLY_BIT,
+    TIF_MASK,
+)
 from system.model.units import PPM, QTY_SCALE
 from system.ports.chain import ChainFill, SignedOrder
 
@@ -183,7 +190,7 @@ class _Settling:
         if instrument.kind == KIND_SPOT:
             reason = self._settle_spot(instrument.asset, maker, taker, fill, notional)
         else:
-            reason = self._settle_perp(instrument, maker, taker, fill)
+            reason = self._settle_derivative(instrument, maker, taker, fill)
         if reason:
             return reason
         self._filled[maker.counter] = counted(makers_filled + qty, maker.generation)
@@ -209,26 +216,27 @@ class _Settling:
         takers.net += takers_gain
         return ""
 
-    def _settle_perp(self, instrument: Instrument, maker: _Party, taker: _Party, fill: ChainFill) -> str:
+    def _settle_derivative(
+        self, instrument: Instrument, maker: _Party, taker: _Party, fill: ChainFill
+    ) -> str:
         _, _, qty, maker_fee, taker_fee, floors = fill
         if maker.instrument_id in self._books.endings:
             return "InstrumentExpired"
         makers, takers, house = maker.line, taker.line, self._house(maker.instrument_id)
-        im_ppm = instrument.im_ppm
         positions, stored = self._positions, self._books.positions
         makers_key = (maker.account, maker.instrument_id)
         takers_key = (taker.account, taker.instrument_id)
         before = positions.get(makers_key) or stored.get(makers_key, NO_POSITION)
         available = makers.funds + makers.net - maker_fee
         reason, makers_position, makers_gain = _moved(
-            before, maker, qty, maker.limit, im_ppm, available, floors & MAKER_FLOOR
+            before, maker, qty, maker.limit, instrument, available, floors & MAKER_FLOOR
         )
         if reason:
             return reason
         before = positions.get(takers_key) or stored.get(takers_key, NO_POSITION)
         available = takers.funds + takers.net - taker_fee
         reason, takers_position, takers_gain = _moved(
-            before, taker, qty, maker.limit, im_ppm, available, floors & TAKER_FLOOR
+            before, taker, qty, maker.limit, instrument, available, floors & TAKER_FLOOR
         )
         if reason:
             return reason
@@ -315,13 +323,23 @@ def _check_fees(maker: _Party, taker: _Party, maker_fee: int, taker_fee: int, no
     return ""
 
 
-def _moved(
-    position: Position, party: _Party, qty: int, price: int, im_ppm: int, available: int, floor: int
-) -> tuple[str, Position, int]:
-    """Apply one side of a fill to its position: (reason or "", position after, uUSDC the account gets).
+_Moved = tuple[str, Position, int]
+"""(reason or "", position after, uUSDC that the account gets)."""
 
-    Source: docs of domain.md 2.2, contracts/src/Clearing.sol.
-    """
+
+def _moved(
+    position: Position,
+    party: _Party,
+    qty: int,
+    price: int,
+    instrument: Instrument,
+    available: int,
+    floor: int,
+) -> _Moved:
+    """Apply one side of a fill to its position. Source: contracts/src/Clearing.sol."""
+    if instrument.kind == KIND_OPTION:
+        return _moved_option(position, party, qty, price, instrument.escrow, available)
+    im_ppm = instrument.im_ppm
     size, cost, margin = position
     k = 1 if party.buys else -1
     held = abs(size)
@@ -353,3 +371,21 @@ def _moved(
     if available + gain < 0:
         return "InsufficientFunds", position, 0
     return "", (size, cost, margin), gain
+
+
+def _moved_option(
+    position: Position, party: _Party, qty: int, price: int, escrow: int, available: int
+) -> _Moved:
+    """The premium moves at once; whoever is short then has the largest payoff in escrow, as margin."""
+    size, cost, margin = position
+    k = 1 if party.buys else -1
+    if party.tif & REDUCE_ONLY_BIT and (size * k >= 0 or qty > abs(size)):
+        return "ReduceOnlyViolated", position, 0
+    size += k * qty
+    locked, rest = divmod(escrow * max(0, -size), QTY_SCALE)
+    if rest:
+        return "InexactEscrow", position, 0
+    gain = -k * (price * qty // QTY_SCALE) - (locked - margin)
+    if available + gain < 0:
+        return "InsufficientFunds", position, 0
+    return "", (size, cost, locked), gain

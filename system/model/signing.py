@@ -15,10 +15,15 @@ _KIND = {
 }
 
 
+def instrument(spec: MarketSpec) -> tuple[int, str, int, int, bool, int]:
+    """Return the market as OrderLib.Instrument: kind, symbol, expiry, strike, whether a call, multiplier."""
+    is_call = spec.option_type == "CALL"
+    return _KIND[spec.kind], spec.symbol, spec.expiry_s, spec.strike_e6, is_call, 1
+
+
 def instrument_id(spec: MarketSpec) -> bytes:
     """Return the market's instrument as the chain names it (EIP-712 hashStruct)."""
-    is_call = spec.option_type == "CALL"
-    return typed_data.instrument_hash(_KIND[spec.kind], spec.symbol, spec.expiry_s, spec.strike_e6, is_call)
+    return typed_data.instrument_hash(*instrument(spec))
 
 
 def side_code(order: Order) -> int:

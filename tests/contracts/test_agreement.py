@@ -23,9 +23,13 @@ from tests.contracts.in_process import in_process_world
 from tests.contracts.traders import (
     BTC_PRICE,
     BUY,
+    CALL,
     COIN,
     FUNDS,
+    FUTURE,
+    LISTED,
     PERP,
+    PUT,
     SELL,
     SPOT,
     START_S,
@@ -44,13 +48,22 @@ NONCES = st.integers(1, 6) | st.integers(1, 6) | st.sampled_from((RING + 1, RING
 QTYS = st.sampled_from((10_000, COIN // 1000, COIN // 100, COIN // 10, COIN // 2, COIN, 3 * COIN))
 BAD_QTYS = st.sampled_from((0, 33, 10_000, 2**64 - 1))
 PRICES = st.sampled_from(
-    (BTC_PRICE, BTC_PRICE + 100_000, BTC_PRICE // 2, 2 * BTC_PRICE, BTC_PRICE * 9 // 10, 1, USDC)
+    (
+        BTC_PRICE,
+        BTC_PRICE + 100_000,
+        BTC_PRICE // 2,
+        2 * BTC_PRICE,
+        BTC_PRICE * 9 // 10,
+        1,
+        USDC,
+        1_000 * USDC,
+    )
 )
 EXPIRIES = st.sampled_from((0, 0, START_S + 60, START_S - 86_390, START_S - 100_000, 2**40 - 1))
 TIFS = st.sampled_from((0, 0, 1, 2, 3, 8, 16, 17, 24, 33, 49, 4, 255))
 BPS = st.sampled_from((50, 50, 0, 1, 10_000, 65_535))
-MARKETS = st.sampled_from((PERP, PERP, PERP, SPOT, SPOT))
-BAD_MARKETS = st.sampled_from((PERP, SPOT, UNLISTED))
+MARKETS = st.sampled_from((PERP, PERP, PERP, SPOT, SPOT, FUTURE, CALL, CALL, PUT))
+BAD_MARKETS = st.sampled_from((PERP, SPOT, CALL, UNLISTED))
 FLOORS = st.integers(0, 3)
 SKEWS = st.sampled_from((0, 0, 0, -1, 1, 2**63))
 
@@ -135,7 +148,10 @@ def everything(world: ChainWorld) -> dict[str, Any]:
         found[f"usdc of {number}"] = world.usdc_of(trader.account)
         found[f"wallet of {number}"] = [world.wallet_of(trader.account, asset) for asset in FUNDS]
         found[f"sBTC of {number}"] = world.asset_of(trader.account, "sBTC")
-        found[f"position of {number}"] = world.position_of(trader.account, PERP.symbol)
+        for market in LISTED:
+            if market is not SPOT:
+                held = world.position_of(trader.account, market.symbol)
+                found[f"position of {number} in {market.symbol}"] = held
         found[f"filled of {number}"] = [
             world.filled_of(trader.account, nonce)
             for nonce in (*range(1, 7), RING + 1, RING + 2, RING + 257, RING + 513)
@@ -279,7 +295,7 @@ def test_money_is_only_moved(chain: Chain) -> None:
     claims = found["treasury"] + found["clearing"] + sum(found[f"usdc of {n}"] for n in range(4))
     assert claims == found["vault"] == 4 * FUNDS["USDC"]
     assert sum(found[f"sBTC of {n}"] for n in range(4)) == 4 * FUNDS["sBTC"]
-    positions = [found[f"position of {n}"] for n in range(4)]
+    positions = [found[f"position of {n} in {PERP.symbol}"] for n in range(4)]
     assert sum(p.size_e8 for p in positions) == 0
     assert found["clearing"] == sum(p.margin for p in positions) - sum(p.cost for p in positions)
 

@@ -1,4 +1,4 @@
-"""What tests of a chain are played with: two markets, a few funded traders, and an operator who settles."""
+"""What tests of a chain are played with: a market of each kind, funded traders, an operator who settles."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
@@ -22,6 +22,29 @@ BTC_PRICE = 60_000 * USDC
 TERMS = {"underlying": "BTC", "tick_e6": 100_000, "lot_e8": 10_000}
 PERP = MarketSpec(symbol="BTC-PERP", kind=MarketKind.PERP, base="BTC", im_ppm=200_000, **TERMS)  # type: ignore[arg-type]
 SPOT = MarketSpec(symbol="sBTC-USDC", kind=MarketKind.SPOT, base="sBTC", **TERMS)  # type: ignore[arg-type]
+FUTURE = MarketSpec(
+    symbol="BTC-27JUN25", kind=MarketKind.FUTURE, base="BTC", im_ppm=200_000, expiry_s=1_751_011_200, **TERMS
+)  # type: ignore[arg-type]
+CALL = MarketSpec(
+    symbol="BTC-27JUN25-60000-C",
+    kind=MarketKind.OPTION,
+    base="BTC",
+    option_type="CALL",
+    strike_e6=60_000 * USDC,
+    cap_e6=120_000 * USDC,
+    expiry_s=1_751_011_200,
+    **TERMS,
+)  # type: ignore[arg-type]
+PUT = MarketSpec(
+    symbol="BTC-27JUN25-50000-P",
+    kind=MarketKind.OPTION,
+    base="BTC",
+    option_type="PUT",
+    strike_e6=50_000 * USDC + 100,  # no legal strike: the escrow of some quantities is not a whole number
+    expiry_s=1_751_011_200,
+    **TERMS,
+)  # type: ignore[arg-type]
+LISTED = (PERP, SPOT, FUTURE, CALL, PUT)
 UNLISTED = MarketSpec(symbol="XXX-PERP", kind=MarketKind.PERP, base="XXX", **TERMS)  # type: ignore[arg-type]
 TRADERS = [purse_of(7, f"trader-{number}") for number in range(4)]
 BID = Bid(TX_GAS_CAP, FIRST_OFFER)
@@ -124,14 +147,14 @@ class Settler:
 
 
 def open_funded(kind: str, *, verify_signatures: bool = True) -> ChainWorld:
-    """A fresh chain with both markets, on which every trader has deposited FUNDS."""
+    """A fresh chain with every kind of market, on which every trader has deposited FUNDS."""
     return funded(open_chain(kind, START_S, verify_signatures=verify_signatures))
 
 
 def funded(world: World) -> World:
-    """Put both markets on a fresh chain, and let every trader deposit FUNDS."""
+    """Put every kind of market on a fresh chain, and let every trader deposit FUNDS."""
     try:
-        world.deploy([PERP, SPOT])
+        world.deploy(LISTED)
         world.fund([(trader.private_key, trader.account, FUNDS) for trader in TRADERS])
     except BaseException:
         world.close()
