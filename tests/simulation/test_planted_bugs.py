@@ -9,6 +9,7 @@ from copy import copy
 from typing import Any
 
 import msgspec
+import orjson
 import pytest
 
 from sim.agents.base import Life, wait_for_prices
@@ -320,7 +321,8 @@ def test_a_message_that_is_not_published(monkeypatch: Patch) -> None:
     publish = handler.Matcher._publish
 
     def quiet(matcher: handler.Matcher, symbol: str, news: Any) -> None:
-        publish(matcher, symbol, [each for each in news if each["kind"] != "trade" or each["seq"] != 9])
+        said = [orjson.loads(orjson.dumps(each)) for each in news]
+        publish(matcher, symbol, [each for each in said if each["kind"] != "trade" or each["seq"] != 9])
 
     monkeypatch.setattr(handler.Matcher, "_publish", quiet)
 
