@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.facts import facts
+from sim.facts import courses, facts
 from sim.scenario.units import SECOND_NS
 from sim.world.build import World
 from system.model import keys
@@ -54,7 +54,9 @@ def find(world: World) -> dict[str, int]:
     """Find how the world was: sim/facts.py."""
     assert world.backend is not None
     trades = [row for row in world.backend.scan(keys.TRADES) if row["tradeType"] != FUNDING]
-    return facts(world.backend.scan(keys.PRICES), trades, world.specs)
+    minutes = world.backend.scan(keys.STATS_INTRADAY)
+    underlying = {symbol: spec.underlying for symbol, spec in world.specs.items()}
+    return facts(courses(world.backend.scan(keys.PRICES), trades, minutes, underlying))
 
 
 def _dead_letters(world: World) -> int:

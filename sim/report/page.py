@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sim.report import measures, plots
 from sim.report.amounts import USDC, counted, milliseconds, span, usdc
 from sim.report.clearing import clearing_house
+from sim.report.facts import facts_of, figure
 from sim.report.folder import REPORT, Run
 from sim.report.hops import HOPS
 from sim.report.record import RunRecord
@@ -138,6 +139,12 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
 
 
 def _charts(run: Run) -> Iterable[Chart]:
+    if facts := facts_of(run):
+        yield Chart(
+            "chart-facts",
+            "Each fact that the scenario states, over time, with the band in which its peak must be",
+            _json(figure(facts)),
+        )
     for symbol in _symbols(run):
         key = symbol.lower()
         yield Chart(

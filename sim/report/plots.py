@@ -56,7 +56,7 @@ def price(run: Run, symbol: str) -> go.Figure:
     figure.update_yaxes(title_text="USDC", row=1, col=1)
     figure.update_yaxes(title_text="bps", rangemode="tozero", row=2, col=1)
     figure.update_yaxes(title_text="USDC/min", row=3, col=1)
-    return _finished(figure, height=620)
+    return finished(figure, height=620)
 
 
 def _line(name: str, x: pd.Series, y: pd.Series, line: dict[str, Any], **more: Any) -> go.Scatter:
@@ -130,7 +130,7 @@ def depth(run: Run, symbol: str) -> go.Figure:
     figure.add_trace(_line("mid", quotes["time"], quotes["mid"], {"width": 1.5, "color": BLUE}))
     figure.update_yaxes(title_text="USDC")
     figure.update_layout(hovermode="closest")
-    return _finished(figure, height=360, legend=False)
+    return finished(figure, height=360, legend=False)
 
 
 def last_book(run: Run, symbol: str) -> go.Figure:
@@ -157,7 +157,7 @@ def last_book(run: Run, symbol: str) -> go.Figure:
     figure.update_xaxes(title_text="price, USDC")
     figure.update_yaxes(title_text="USDC, adding up", rangemode="tozero")
     figure.update_layout(hovermode="closest")
-    return _finished(figure, height=360, legend=False)
+    return finished(figure, height=360, legend=False)
 
 
 def latency(run: Run) -> go.Figure:
@@ -198,7 +198,7 @@ def latency(run: Run) -> go.Figure:
         texts = [f"{tick:g}" if tick < 1_000 else f"{tick / 1_000:g} s" for tick in ticks]
         figure.update_xaxes(type="log", tickvals=ticks, ticktext=texts, tickangle=0, row=1, col=place)
     figure.update_layout(hovermode="closest", bargap=0)
-    return _finished(figure, height=280)
+    return finished(figure, height=280)
 
 
 def settlement(run: Run) -> go.Figure:
@@ -234,7 +234,7 @@ def settlement(run: Run) -> go.Figure:
     figure.add_trace(area, row=2, col=1)
     figure.update_yaxes(title_text="trades so far", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="on the way", rangemode="tozero", row=2, col=1)
-    return _finished(figure, height=380)
+    return finished(figure, height=380)
 
 
 def _thinned(rows: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -257,7 +257,7 @@ def _underlying(run: Run, symbol: str) -> str:
     return str(markets.loc[markets["symbol"] == symbol, "underlying"].iloc[0])
 
 
-def _finished(figure: go.Figure, *, height: int, legend: bool = True) -> go.Figure:
+def finished(figure: go.Figure, *, height: int, legend: bool = True) -> go.Figure:
     """Lay the common look over a figure."""
     layout: dict[str, Any] = {
         "template": "none",

@@ -72,6 +72,8 @@ MEASURES: dict[str, Measure] = {
     "premium": Measure("ppm", False),
     "liquidated": Measure("uUSDC", False),
     "liquidated_in_worst_minute": Measure("ppm", False),
+    "oi_fall": Measure("ppm", False),
+    "depth_fall": Measure("ppm", False),
 }
 
 _THRESHOLD = re.compile(r"^\s*(?:(\w+)\(\s*(\w+)\s*\)|(\w+))\s*(<=|>=|==|<|>)\s*(\S.*?)\s*$")

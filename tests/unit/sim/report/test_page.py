@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from sim.invariants import Verdict, Violation
+from sim.report import plots
+from sim.report.amounts import measured
+from sim.report.facts import facts_of
 from sim.report.folder import Run
 from sim.report.page import headline, plotly_script, render, write_page
-from sim.report.record import Failure, evidence_of
+from sim.report.record import Failure, ThresholdResult, evidence_of
 from tests.unit.sim.fixtures.kept_run import keep_run
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -104,6 +107,38 @@ def test_every_part_is_there_and_every_link_leads_somewhere(folder: Path) -> Non
         assert word in page.text
     for figure in page.script.values():
         assert json.loads(figure)["data"]
+
+
+def test_facts_are_drawn_with_their_bands_and_their_peak(tmp_path: Path) -> None:
+    limits = {
+        "index_fall >= 0.01 %": ThresholdResult(held=True, was="0.10 %"),
+        "index_fall <= 90 %": ThresholdResult(held=True, was="0.10 %"),
+        "discount >= 50 %": ThresholdResult(held=False, was="0.00 %"),
+        "p95(order_to_fill) < 1 s": ThresholdResult(held=True, was="190 ms"),
+        "bad_debt == 0": ThresholdResult(held=True, was="0"),
+    }
+    run = Run(keep_run(tmp_path, steps=20, thresholds=limits))
+
+    fall, discount = facts_of(run)
+    page = Page(render(run))
+    drawn = json.loads(page.script["chart-facts"])
+
+    assert (fall.name, fall.band, fall.held) == ("index_fall", (100, 900_000), True)
+    assert (discount.name, discount.band, discount.held) == ("discount", (500_000, None), False)
+    assert fall.peak == max(value for _, value in fall.course) > 0
+    peaks = [trace for trace in drawn["data"] if trace["mode"] == "markers+text"]
+    assert peaks[0]["text"] == [measured(fall.peak, "ppm")]
+    assert [peak["marker"]["color"] for peak in peaks] == [plots.GREEN, plots.RED]
+    bands = [shape for shape in drawn["layout"]["shapes"] if shape["type"] == "rect"]
+    assert [(band["y0"], band["y1"]) for band in bands] == [(0.01, 90), (50, 50 * 1.15)]
+    assert "#facts" in page.anchors
+
+
+def test_a_run_without_stated_facts_has_no_such_section(folder: Path) -> None:
+    page = Page(render(Run(folder)))
+
+    assert "chart-facts" not in page.script
+    assert "#facts" not in page.anchors
 
 
 def test_plotly_is_in_it_once() -> None:
