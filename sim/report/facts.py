@@ -96,7 +96,7 @@ def figure(facts: Iterable[Fact]) -> go.Figure:
             at = values.index(fact.peak)
             peak = go.Scatter(
                 mode="markers+text",
-                x=times.iloc[[at]],
+                x=times[at : at + 1],
                 y=[fact.peak / scale],
                 text=[measured(fact.peak, fact.unit)],
                 textposition="top center",
@@ -128,7 +128,8 @@ def _bands(record: RunRecord) -> tuple[dict[str, Band], dict[str, bool]]:
 
 
 def _rows(frame: pd.DataFrame, *names: str) -> list[Mapping[str, Any]]:
-    """Return a table's rows as the exchange had them: what is missing is None."""
-    wanted = frame[list(names)] if names else frame
-    rows: list[Mapping[str, Any]] = wanted.astype(object).where(wanted.notna(), None).to_dict("records")
-    return rows
+    """Return a table's rows as the exchange had them; what is missing is not there."""
+    import pandas as pd
+
+    rows = (frame[list(names)] if names else frame).to_dict("records")
+    return [{str(name): value for name, value in row.items() if value is not pd.NA} for row in rows]
