@@ -132,17 +132,27 @@ def run(
 
 
 def _play(
-    world: World, judge: Judge, progress: Progress | None, look_every_ns: int, timings: Timings
+    world: World,
+    judge: Judge,
+    progress: Progress | None,
+    look_every_ns: int,
+    timings: Timings,
+    run_until: Callable[[int], None] | None = None,
 ) -> None:
-    """Let time pass: first the agents', then until nothing is left to do or the time for it is over."""
+    """Let time pass: first the agents', then until nothing is left to do or the time for it is over.
+
+    Args:
+        run_until: instead of the timeline's own.
+    """
     timeline, end_ns = world.timeline, world.scenario.duration
+    run_until = run_until or timeline.run_until
     # Nearly everything that is made stays (rows, records); looking for cycles among it costs a third.
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         while timeline.elapsed_ns < end_ns:
-            timeline.run_until(min(end_ns, timeline.elapsed_ns + look_every_ns))
+            run_until(min(end_ns, timeline.elapsed_ns + look_every_ns))
             timings.end("play")
             if timeline.elapsed_ns < end_ns and not world.grounds.abandoned:  # then nothing changes any more
                 _look(world, judge)
@@ -151,7 +161,7 @@ def _play(
                 progress(timeline.elapsed_ns, _so_far(world))
         limit_ns = end_ns + (world.scenario.expect.settled_within or DRAIN_LIMIT_NS)
         while timeline.elapsed_ns < limit_ns:
-            timeline.run_until(min(limit_ns, timeline.elapsed_ns + DRAIN_STEP_NS))
+            run_until(min(limit_ns, timeline.elapsed_ns + DRAIN_STEP_NS))
             if progress is not None:
                 progress(timeline.elapsed_ns, _so_far(world))
             if world.unsettled() == 0 and world.drained():
@@ -163,8 +173,17 @@ def _play(
         gc.unfreeze()
 
 
+def play_unjudged(world: World, run_until: Callable[[int], None], progress: Progress | None = None) -> None:
+    """Play a world to its end without judging it, and close its history."""
+    _play(world, Judge(()), progress, LOOK_EVERY_NS, Timings(), run_until)
+    world.history.add({"t": world.timeline.elapsed_ns, "e": "end"})
+    world.history.close()
+
+
 def _look(world: World, judge: Judge) -> None:
     """Judge this instant, beside the run where that is cheaper than a halt of it."""
+    if not judge.rules:
+        return
     scenario, state = world.scenario, Snapshot(world, final=False)
     forks = aside.POSSIBLE and (scenario.backend, scenario.chain) == ("memory", "model")
     if forks and sum(desk.sent for desk in world.desks) > MANY_ORDERS:

@@ -84,10 +84,30 @@ def run(  # noqa: PLR0913  # one parameter an option
 
 
 @app.command()
-def replay(run: _RunFolder, as_json: _Json = False, quiet: _Quiet = False) -> None:
+def replay(
+    run: _RunFolder,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Begin at a snapshot of this instant, like '90 s'; the first time makes it, from the start.",
+        ),
+    ] = None,
+    as_json: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
     """Run a run again and compare it event by event."""
-    with failures(f"dexsim replay {run}"):
-        from sim.cli.run import replay_command
+    with failures(f"dexsim replay {run}" + (f" --from '{from_}'" if from_ is not None else "")):
+        if from_ is not None:
+            from sim.cli.replay import replay_from_command
+
+            if as_json:
+                problem = "The rest of a run has no run.json; leave --json or --from out."
+                raise typer.BadParameter(problem, param_hint="--json")
+            replay_from_command(run, from_, quiet=quiet)
+            return
+        from sim.cli.replay import replay_command
 
         replay_command(run, as_json=as_json, quiet=quiet or as_json)
 

@@ -1,4 +1,4 @@
-"""`dexsim run`, `replay` and `report`."""
+"""`dexsim run` and `report`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ import typer
 from sim.cli.exits import Exit, err, escape, fail, failures, out
 from sim.cli.progress import showing
 from sim.cli.scenarios import find, load
-from sim.cli.summary import print_parting, print_summary
-from sim.replay import Replay
+from sim.cli.summary import print_summary
 from sim.report.folder import LAKE, REPORT, Run
 from sim.report.record import FILE, RunRecord
 from sim.run import RunResult
 from sim.run import run as run_scenario
 from sim.scenario.schema import Scenario
-from system.model.errors import Divergence
 
 RUNS = Path("runs")
 LATEST = "latest"
@@ -72,31 +70,6 @@ def run_command(
 
             write_page(Run(target))
     _finish(result, target, as_json=as_json, report=report)
-
-
-def replay_command(folder: Path, *, as_json: bool, quiet: bool) -> None:
-    """Run again, compare with the history, exit 0 or 7."""
-    replay = Replay(folder)
-    scenario = replay.scenario
-    title = f"replay of {folder}"
-    try:
-        with showing(title, scenario.duration, quiet=quiet) as progress:
-            result = replay.play(progress)
-    except Divergence as parted:
-        print_parting(parted)
-        if replay.record.commit:
-            out.print(f"The run was made by commit [bold]{escape(replay.record.commit)}[/].")
-        raise fail(
-            Exit.DIFFERS, "The replay differs from its history.", reproduce=f"dexsim replay {folder}"
-        ) from None
-    if as_json:
-        typer.echo(result.record.to_json(), nl=False)
-        return
-    count = result.record.counts.get("events", 0)
-    said = f"The replay of {escape(str(folder))} is equal in all {count:,} events."
-    out.print(f"[bold green]✓[/] {said}", soft_wrap=True)
-    out.print(f"  [dim]digest  [/] {result.record.digest}")
-    out.print(f"  [dim]business[/] {result.record.business_digest}")
 
 
 def report_command(folder: Path) -> None:

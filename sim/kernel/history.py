@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -70,6 +71,7 @@ class HistoryWriter:
         path: where the file goes. None with `keep` false leaves only the digest.
         expected: an earlier history; the first event that differs raises Divergence.
         keep: without a path, hold the compressed history in memory, for `reader()`.
+        after: how many events came before; this history goes on behind them, in `expected` as well.
     """
 
     __slots__ = (
@@ -86,17 +88,22 @@ class HistoryWriter:
     )
 
     def __init__(
-        self, path: Path | None = None, expected: HistoryReader | None = None, *, keep: bool = False
+        self,
+        path: Path | None = None,
+        expected: HistoryReader | None = None,
+        *,
+        keep: bool = False,
+        after: int = 0,
     ) -> None:
         self.path = path
-        self.count = 0
+        self.count = after
         self.counts: defaultdict[str, int] = defaultdict(int)
         self._hash = blake2b(digest_size=DIGEST_SIZE)
         # One buffer, not a list: lines that stay alive fragment the heap and cost three times as much.
         self._pending = bytearray()
         self._worker: ThreadPoolExecutor | None = None
         self._blocks: deque[Future[None]] = deque()  # handed to the thread, in order
-        self._expected = expected.lines() if expected is not None else None
+        self._expected = islice(expected.lines(), after, None) if expected is not None else None
         self._sink: IO[bytes] | None = None
         self._compressor: zstandard.ZstdCompressionObj | None = None
         if path is not None or keep:

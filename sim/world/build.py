@@ -30,7 +30,7 @@ from sim.kernel.template.stack import Template, load_template
 from sim.kernel.timeline import Timeline
 from sim.scenario.schema import Scenario, Wallet
 from sim.world.chain_world import ChainWorld, open_chain
-from sim.world.prices import OraclePrices
+from sim.world.prices import OraclePrices, PricePath
 from sim.world.provision import open_backend
 from sim.world.purse import Purse, purse_of
 from system.adapters.memory.ids import SeededIds
@@ -57,6 +57,7 @@ class World:
         self.history = history
         self.specs: dict[str, MarketSpec] = scenario.specs()
         self.dice = Dice(scenario.seed)
+        self.paths = paths_of(scenario)
         self.timeline = Timeline(scenario.start)
         self.template: Template = load_template()
         self.purses: dict[str, Purse] = {}
@@ -98,17 +99,8 @@ class World:
         if self.memory is not None and not self.memory.caches:
             short = dict.fromkeys(("market_cache_ns", "subscribers_cache_ns"), SHORTEST_CACHE_NS)
             config = msgspec.structs.replace(config, **short)
-        together = scenario.correlation.normals(self.dice)
         self.prices = OraclePrices(
-            {
-                asset: shocked(
-                    process.path(scenario.start, self.dice.named("price", asset), together.get(asset)),
-                    asset,
-                    scenario.events,
-                    scenario.start,
-                )
-                for asset, process in scenario.prices.items()
-            },
+            self.paths,
             scenario.start,
             timeline.now_ns,
             {asset: process.confidence for asset, process in scenario.prices.items()},
@@ -257,6 +249,21 @@ class World:
         self.chain.close()
         if self.backend is not None:
             self.backend.close()
+
+
+def paths_of(scenario: Scenario) -> dict[str, PricePath]:
+    """Draw the price of every asset, with what happens to it; the same for the same seed."""
+    dice = Dice(scenario.seed)
+    together = scenario.correlation.normals(dice)
+    return {
+        asset: shocked(
+            process.path(scenario.start, dice.named("price", asset), together.get(asset)),
+            asset,
+            scenario.events,
+            scenario.start,
+        )
+        for asset, process in scenario.prices.items()
+    }
 
 
 def _admin_event(request_id: str, body: dict[str, Any]) -> dict[str, Any]:

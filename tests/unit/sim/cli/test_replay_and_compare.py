@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,45 @@ def test_a_replay_whose_record_says_another_digest_is_7(kept: Path) -> None:
     (folder / "run.json").write_text(json.dumps(record | {"business_digest": "0" * 64}))
 
     assert dexsim("replay", str(folder)).exit_code == 7
+
+
+def from_the_middle(folder: Path, time: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, as somebody types it; compiled copies or not."""
+    line = [sys.executable, "-c", "from sim.cli import main; main()", "replay", str(folder), "--from", time]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def test_a_replay_from_the_middle_begins_at_its_snapshot(kept: Path) -> None:
+    total = json.loads((kept / "run.json").read_text())["counts"]["events"]
+
+    first, again = from_the_middle(kept, "4 s"), from_the_middle(kept, "4 s")
+
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert f"is equal in all {total:,} events" in first.stdout or "from 4 s on" in first.stdout  # kept before
+    assert "from 4 s on, after" in again.stdout
+    assert f"is equal in all {total:,} events" not in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [("4", "add the unit"), ("2 h", "expected an instant before the end"), ("0 s", "and not the start")],
+)
+def test_a_time_at_which_no_replay_can_begin_is_2(kept: Path, time: str, says: str) -> None:
+    said = from_the_middle(kept, time)
+
+    assert said.returncode == 2
+    assert says in said.stderr
+
+
+def test_another_chain_has_no_middle(kept: Path) -> None:
+    folder = copy_of(kept)
+    scenario = folder / "scenario.yaml"
+    scenario.write_text(scenario.read_text().replace("chain: model", "chain: anvil"))
+
+    said = from_the_middle(folder, "4 s")
+
+    assert said.returncode == 2
+    assert "replay the whole run" in said.stderr
 
 
 @pytest.mark.parametrize("missing", ["run.json", "history.jsonl.zst", "scenario.yaml"])
