@@ -18,17 +18,20 @@ def check(state: State) -> Found:
     """A position that is closed by force was below its maintenance margin at the mark of that moment.
 
     Read from the history: the position as it was before the transaction, and the marks before and in it.
-    Where the same transaction moved the position otherwise, too, nothing can be said.
+    Where the same transaction moved the position otherwise, too, nothing can be said. A close that goes on in
+    the next transaction of its instant, because one would be too large, is judged by its begin.
     Source: maintenance margin on mark value, as dYdX and Binance have it (rule CONS-036).
     """
     if state.history is None:
         raise LookupError("there is no history to read")
     marks: dict[str, int] = {}
     positions: dict[tuple[str, str], Item] = {}
-    looked_at = 0
+    looked_at, begun_ns, begun = 0, -1, set[tuple[str, str]]()
     for number, event in state.history.of_kind("tx"):
         if event["by"] != "matcher":
             continue
+        if event["t"] != begun_ns:
+            begun_ns, begun = event["t"], set()
         told: dict[str, list[int]] = defaultdict(list)
         puts: dict[str, list[Item]] = {keys.POSITIONS: [], keys.TRADES: []}
         for write in event["w"]:
@@ -40,7 +43,9 @@ def check(state: State) -> Found:
             symbol = trade["symbol"]
             before = positions.get((trade["taker"], symbol))
             near = [*told[symbol], *([marks[symbol]] if symbol in marks else [])]
-            if before is None or not near:
+            goes_on = (trade["taker"], symbol) in begun
+            begun.add((trade["taker"], symbol))
+            if before is None or not near or goes_on:
                 continue
             looked_at += 1
             spec = state.specs[symbol]
