@@ -112,7 +112,7 @@ setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contrac
 .PHONY: test-localstack
 test-localstack: setup build/ministack/.stamp ## the template deployed to MiniStack and run there, without Docker: two minutes
 	@$(SAY) 'Starting MiniStack on 127.0.0.1, deploying the template, running the tests against it'
-	@$(BIN)/python -m sim.stack.emulator $(BIN)/python -m pytest -q -m localstack tests/emulator
+	@$(BIN)/python -m sim.stack.emulator $(BIN)/python -m pytest -q -m localstack tests/emulator $(WRITE)
 
 .PHONY: test-deep
 test-deep: setup check compiled test-contracts ## everything that takes minutes: many seeds, many examples

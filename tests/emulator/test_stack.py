@@ -21,9 +21,11 @@ from sim.stack.carrier import Carrier
 from sim.stack.deploy import Target, deploy, target_of
 from sim.stack.package import Package, build_package
 from system.adapters.aws.store import DynamoStore
-from system.model import keys, typed_data
+from system.model import dynamo_json, keys, typed_data
 from system.model.order import trader_of
 from system.ports.store import Put, Update
+from tests import marks
+from tests.inventory import EMULATOR, LINES
 
 pytestmark = pytest.mark.localstack
 
@@ -50,6 +52,7 @@ class Stack(NamedTuple):
     ids: dict[str, str]  # physical by logical id
     changes: list[tuple[str, str, str]]
     parameters: dict[str, str]
+    seen: set[str]  # marks of tests/inventory.yaml
 
     def http(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Ask the deployed HTTP API."""
@@ -62,6 +65,7 @@ class Stack(NamedTuple):
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as said:
+                self.seen.add(marks.route_of(load_template(), method, path))
                 return said.status, json.loads(said.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -92,7 +96,7 @@ def stack() -> Iterator[Stack]:
     )
     identity.admin_set_user_password(UserPoolId=pool, Username=ADMIN, Password=PASSWORD, Permanent=True)
     identity.admin_add_user_to_group(UserPoolId=pool, Username=ADMIN, GroupName="admin")
-    yield Stack(target, package, done.outputs, ids, done.changes, parameters)
+    yield Stack(target, package, done.outputs, ids, done.changes, parameters, set())
     target.client("cloudformation").delete_stack(StackName="dex")
 
 
@@ -225,6 +229,7 @@ def test_an_order_travels_the_whole_walk(stack: Stack, market: str) -> None:
     objects = until(
         lambda: s3.list_objects_v2(Bucket=bucket, Prefix="trades/").get("Contents"), "a trade in the lake"
     )
+    stack.seen.update(["archive()", *(marks.of_lake(each["Key"]) for each in objects)])
     line = json.loads(s3.get_object(Bucket=bucket, Key=objects[0]["Key"])["Body"].read())
 
     assert [(each["role"], each["price_e6"], each["qty_e8"]) for each in fills] == [
@@ -262,6 +267,53 @@ def test_news_comes_through_the_socket(stack: Stack, market: str) -> None:
 
     message = asyncio.run(listen())
 
+    stack.seen.update(marks.of_news([message]), {"fan_out()"})
     assert message["channel"] == f"market.{market}"
     assert message["data"]["bids"] == [[str(59_000 * E6), str(E8 // 100)]]
     assert stack.http("GET", f"/markets/{market}/depth")[1] == message
+
+
+JOBS = ("funding_tick", "option_expiry", "future_expiry", "daily_rollup", "liquidation_scan", "market_minute")
+"""Scheduled functions that reach no chain: the oracle and settlement would."""
+
+
+def test_every_job_runs(stack: Stack, market: str) -> None:
+    functions = {each.name: each.logical_id for each in load_template().functions()}
+    client = stack.target.client("lambda")
+    for job in JOBS:
+        said = client.invoke(FunctionName=stack.ids[functions[job]], Payload=b"{}")
+        assert "FunctionError" not in said, (job, said["Payload"].read())
+        stack.seen.add(job + "()")
+    store = DynamoStore(stack.target.client("dynamodb"), "")
+
+    def gauges() -> bool:
+        minutes = store.query(keys.STATS_INTRADAY, keys.market_pk(market), limit=50).items
+        return any("oi_e8_max" in row and "depth_bid_5bp" in row for row in minutes)
+
+    until(gauges, "the gauges of a minute, which the matcher took when it was told")
+
+
+def test_every_route_that_reads_answers(stack: Stack, market: str) -> None:
+    for route in load_template().http_routes():
+        method, _, path = route.key.partition(" ")
+        if method == "GET":
+            status, said = stack.http(
+                method, f"{path.replace('{symbol}', market)}?account={account_of('ann')}"
+            )
+            assert status == 200, (route.key, said)
+
+
+def test_what_was_seen_is_kept_for_the_readme(stack: Stack, request: pytest.FixtureRequest) -> None:
+    """The last of this file: tests/emulator/seen.txt lists what of the inventory was seen here."""
+    client = stack.target.client("dynamodb")
+    for table in keys.TABLES:
+        for page in client.get_paginator("scan").paginate(TableName=table):
+            stack.seen.update(marks.of_rows(table, map(dynamo_json.unmarshal, page["Items"])))
+    if any(mark.startswith("Trades.trade_no") for mark in stack.seen):
+        stack.seen.update({"matcher()", "api()"})
+    needed = {need for line in LINES for need in line.needs}
+    told = "".join(f"{mark}\n" for mark in sorted(stack.seen & needed))
+
+    if request.config.getoption("--golden-write"):
+        EMULATOR.write_text(told, encoding="utf-8")
+    assert EMULATOR.read_text(encoding="utf-8") == told, "if meant: make test-localstack WRITE=--golden-write"

@@ -17,8 +17,8 @@ SHORT = {
     "bazaar": "1 min",
     "expiry-pin": "2 min",
 }
-LONG_WINDOWS = ("matcher-crash", "infra-")
-"""Scenarios whose faults need all of their time."""
+LONG_WINDOWS = ("matcher-crash", "infra-", "eight-o-clock")
+"""Scenarios whose faults or events need all of their time."""
 
 CUT_SHORT = [path for path in FILES if path.stem != "operator-gone" and not path.stem.startswith("infra-")]
 """operator-gone lasts a day or is nothing, test_operator_gone.py plays it; `infra-*` are played below."""
