@@ -16,15 +16,25 @@ from sim.kernel.timeline import Timeline
 SHORTEST_CACHE_NS = 1
 
 
+MARKETS = "market_cache_ns"
+SUBSCRIBERS = "subscribers_cache_ns"
+CACHES = (MARKETS, SUBSCRIBERS)
+"""The caches that may be a second old by design: the door's markets, the feed's subscribers."""
+
+
 class Memory(NamedTuple):
-    """What functions may remember: nothing at all, for some of them; and for how long they cache."""
+    """What functions may remember: nothing at all, for some of them; and which caches they have."""
 
     without: tuple[str, ...] = ()  # functions that start anew for each event; `*` for all
-    caches: bool = True
+    caches: tuple[str, ...] = CACHES  # the others keep nothing for longer than an instant
 
     def forgets(self, function: str) -> bool:
         """Tell whether a function starts anew for each event."""
         return "*" in self.without or function in self.without
+
+    def shortened(self) -> dict[str, int]:
+        """Return the settings of the caches that it does without."""
+        return {name: SHORTEST_CACHE_NS for name in CACHES if name not in self.caches}
 
 
 class ColdCloud(Cloud):

@@ -20,7 +20,7 @@ from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
 from sim.kernel.bridge import BridgedCloud, BridgedDoor
 from sim.kernel.cloud import Cloud, Door, Outside
-from sim.kernel.cold import SHORTEST_CACHE_NS, ColdCloud, Memory
+from sim.kernel.cold import ColdCloud, Memory
 from sim.kernel.dice import Dice
 from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
 from sim.kernel.history import HistoryReader, HistoryWriter
@@ -96,9 +96,8 @@ class World:
             index_jump_ppm=scenario.index.jump,
             index_numeraire=scenario.index.numeraire,
         )
-        if self.memory is not None and not self.memory.caches:
-            short = dict.fromkeys(("market_cache_ns", "subscribers_cache_ns"), SHORTEST_CACHE_NS)
-            config = msgspec.structs.replace(config, **short)
+        if self.memory is not None:
+            config = msgspec.structs.replace(config, **self.memory.shortened())
         self.prices = OraclePrices(
             self.paths,
             scenario.start,

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from sim.client import Desk
 from sim.shadow import TWINS, plain, shadow
-from system.matcher.handler import Matcher
+from system.feed.fan_out import FanOut
+from system.matcher.handler import Matcher, _Batch
 from tests.simulation.scenes import small
 
 SETTINGS = (
@@ -47,6 +49,44 @@ def test_a_memory_that_decides_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     assert not first.agrees
     assert first.parting is not None
     assert first.parting.left != first.parting.right
+
+
+def test_a_feed_whose_memory_decides_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fan-out that leaves out a channel's fifth message, as it counts in its memory."""
+    read = FanOut._of
+
+    def forgetful(feed: FanOut, channel: str, now_ns: int) -> list[str]:
+        counts: dict[str, int] = feed.__dict__.setdefault("counts", {})
+        counts[channel] = counts.get(channel, 0) + 1
+        return [] if counts[channel] == 5 else read(feed, channel, now_ns)
+
+    monkeypatch.setattr(FanOut, "_of", forgetful)
+
+    first, _ = shadow(small(1, *SETTINGS))
+
+    assert (first.twin.name, first.agrees) == ("restart before every step", False)
+
+
+def test_news_that_follow_from_a_memory_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A matcher that tells trades from the eleventh since it sat down on: the rows are right."""
+    record = _Batch._record
+
+    def late(batch: _Batch, trade: Any) -> None:
+        record(batch, trade)
+        told = batch.prints.pop()
+        batch.seat.told = getattr(batch.seat, "told", 0) + 1  # type: ignore[attr-defined]
+        if batch.seat.told > 10:  # type: ignore[attr-defined]
+            batch.prints.append(told)
+
+    monkeypatch.setattr(_Batch, "_record", late)
+    monkeypatch.setattr(Desk, "_hear", lambda _desk, _raw: None)  # else agents trade by what they hear
+
+    first, _ = shadow(small(1, *SETTINGS))
+
+    assert not first.agrees
+    assert first.parting is not None
+    assert first.parting.left is not None
+    assert first.parting.left["e"] == "publish"
 
 
 def test_twins_are_played_without_faults() -> None:
