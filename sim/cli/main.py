@@ -278,6 +278,25 @@ def lake(
 
 
 @app.command()
+def up(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="Which markets and traders; a file, or a name.")
+    ] = "testnet",
+    chain: Annotated[str | None, typer.Option(help="model or anvil; the scenario's when left out.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTP and WebSocket; 0: a free one.")] = 8080,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change any setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Run the exchange in real time on 127.0.0.1 until Ctrl-C: HTTP, WebSocket, matcher, chain."""
+    with failures():
+        from sim.cli.up import up_command
+
+        up_command(scenario, chain, port, settings or [])
+
+
+@app.command()
 def openapi() -> None:
     """Print the door's OpenAPI document."""
     import orjson

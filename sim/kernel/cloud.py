@@ -381,7 +381,11 @@ class Door:
 
     def say(self, connection_id: str, body: str) -> None:
         """Send a frame; the route is the message's `action`."""
-        self._socket_event(connection_id, str(orjson.loads(body).get("action", "$default")), body)
+        try:
+            route = str(orjson.loads(body)["action"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            route = "$default"
+        self._socket_event(connection_id, route, body)
 
     def _socket_event(self, connection_id: str, route: str, body: str) -> None:
         event = {

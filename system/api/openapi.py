@@ -95,6 +95,18 @@ ROUTES: dict[str, Described] = {
 }
 """Status 0: 201 for what is created, 202 for what is requested."""
 
+_UNAUTHORIZED: Json = {
+    "description": "No valid token: API Gateway's own answer.",
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["message"],
+                "properties": {"message": {"type": "string"}},
+            }
+        }
+    },
+}
 _IN_PATH = re.compile(r"\{(\w+)\}")
 
 
@@ -166,6 +178,7 @@ def _operation(key: str, described: Described, body: Json | None) -> Json:
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
     if described.of_admins:
         operation["security"] = [{"cognito": []}]
+        operation["responses"]["401"] = _UNAUTHORIZED
     return operation
 
 
