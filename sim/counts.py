@@ -8,6 +8,7 @@ from sim.world.build import World
 from system.model import keys
 from system.model.funding import FUNDING
 from system.model.trade import LEDGER
+from system.model.withdrawal import PAID
 
 RECEIVE_MOST = 10
 HOUR_NS = 3600 * SECOND_NS
@@ -21,6 +22,8 @@ def count(world: World) -> dict[str, int]:
     rows = world.backend.scan(keys.TRADES)
     trades = [row for row in rows if row["tradeType"] != FUNDING]
     accounts = world.backend.scan(keys.BALANCES)
+    settlements = world.backend.scan(keys.SETTLEMENTS)
+    withdrawn = [row for row in settlements if row["PK"].startswith("TRADER#") and row["status"] == PAID]
     rejected = sum(desk.rejected for desk in world.desks)
     sent = sum(desk.sent for desk in world.desks)
     return {
@@ -33,7 +36,7 @@ def count(world: World) -> dict[str, int]:
         "trades_in_ledger": sum(1 for row in trades if row["settlementStatus"] == LEDGER),
         "trades_unsettled": world.unsettled(),
         "settlement_skipped": sum(1 for row in trades if row.get("settlementStatus") == "SKIPPED"),
-        "batches": sum(1 for row in world.backend.scan(keys.SETTLEMENTS) if row["PK"].startswith("BATCH#")),
+        "batches": sum(1 for row in settlements if row["PK"].startswith("BATCH#")),
         "blocks": world.blocks,
         "lake_objects": len(world.backend.lake.list("")),
         "events": world.history.count,
@@ -45,6 +48,8 @@ def count(world: World) -> dict[str, int]:
         "insurance": sum(row.get("insurance", 0) for row in accounts),
         "liquidations": sum(1 for row in trades if row["tradeType"] == "LIQUIDATION"),
         "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
+        "withdrawals": len(withdrawn),
+        "withdrawn": sum(row["amount"] for row in withdrawn),
         "funding_ticks": len(rows) - len(trades),
         "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
     }

@@ -1,4 +1,4 @@
-"""A trader who wants out: the deeper the fall, the likelier he cancels everything and closes.
+"""A trader who wants out: the deeper the fall, the likelier he cancels everything, closes and withdraws.
 
 The hazard grows with the drawdown from the highest price seen; who has run does not come back. Until then
 he rests one bid below the market, which is missing when it would be needed. Source: the withdrawals of
@@ -23,14 +23,14 @@ from sim.scenario.units import (
     mean_gap_ns,
 )
 from system.model.order import BUY
-from system.model.units import PPM
+from system.model.units import MINUTE_NS, PPM
 
 if TYPE_CHECKING:
     from sim.client import Desk
 
 
 class PanicWithdrawer(Agent):
-    """Holds a position and a bid until fear makes him cancel, close and leave."""
+    """Holds a position and a bid until fear makes him cancel, close and take his money out of the Vault."""
 
     kind: Literal["panic_withdrawer"]
     every: PositiveDuration = 5 * SECOND_NS
@@ -47,6 +47,8 @@ class PanicWithdrawer(Agent):
     """Drawdown at which the hazard is `fear`."""
     reach: Share = 50_000
     """How far beyond the fair price he closes."""
+    as_cxpt: bool = False
+    """Whether he takes CXPT instead of USDC."""
 
     def live(self, desk: Desk) -> Life:
         symbols = self.trades(desk)
@@ -63,11 +65,21 @@ class PanicWithdrawer(Agent):
                 quotes[symbol].keep(desk, {(BUY, 0): (price_e6, view.lots_for(self.bids, price_e6))})
             yield desk.sleep(self.every)
         while True:
-            for symbol in symbols:
-                if any(order.symbol == symbol for order in desk.open_orders.values()):
-                    desk.cancel_all(symbol)
-                close(desk, symbol, self.reach)
-            yield desk.sleep(self.every)
+            yield desk.sleep(self._run(desk, symbols))
+
+    def _run(self, desk: Desk, symbols: tuple[str, ...]) -> int:
+        """Cancel and close what is left; once nothing is, withdraw. Return when to look again."""
+        left = False
+        for symbol in symbols:
+            if any(order.symbol == symbol for order in desk.open_orders.values()):
+                desk.cancel_all(symbol)
+                left = True
+            close(desk, symbol, self.reach)
+            left = left or desk.inventory_e8(symbol) != 0
+        if left:
+            return self.every
+        desk.withdraw_all(as_cxpt=self.as_cxpt)
+        return max(self.every, MINUTE_NS)
 
     def _hazard(self, desk: Desk, top_e6: dict[str, int]) -> float:
         """Return the probability to run now, from the deepest drawdown of his markets."""

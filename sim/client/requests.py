@@ -26,6 +26,9 @@ SignaturePolicy = Literal["real", "sampled", "off"]
 CANCEL_LIFE_S = 60
 """A signed cancel may be used for this long."""
 
+WITHDRAWAL_LIFE_S = 600
+"""A signed withdrawal may be sent to the Vault for this long; then the money is free again."""
+
 _PPM_PER_BPS = 100
 _HEADERS = {"content-type": "application/json", "user-agent": "dexsim"}
 
@@ -184,6 +187,32 @@ class Requests:
             "signature": signature,
         }
         return self._event("POST", "/collateral", "/collateral", body, now_ns)
+
+    def withdraw(self, amount: int, as_cxpt: bool, nonce: int, now_ns: int) -> Event:
+        """Return POST /vault/withdraw, signed as the Vault checks it."""
+        deadline_s = now_ns // NS + WITHDRAWAL_LIFE_S
+        signature = ""
+        if self._signing.wanted(nonce):
+            digest = typed_data.withdrawal_digest(
+                self._signing.separator, self._account, amount, as_cxpt, nonce, deadline_s
+            )
+            signature = "0x" + typed_data.sign(digest, self._private_key).hex()
+        body = {
+            "account": self._account,
+            "amount": str(amount),
+            "as_cxpt": as_cxpt,
+            "nonce": nonce,
+            "deadline": deadline_s,
+            "signature": signature,
+        }
+        return self._event("POST", "/vault/withdraw", "/vault/withdraw", body, now_ns)
+
+    def positions(self, now_ns: int) -> Event:
+        """Return GET /positions of this account, which tells its balances too."""
+        event = self._event("GET", "/positions", "/positions", None, now_ns)
+        event["rawQueryString"] = "account=" + self._account
+        event["queryStringParameters"] = {"account": self._account}
+        return event
 
     def markets(self, now_ns: int) -> Event:
         """Return GET /markets."""

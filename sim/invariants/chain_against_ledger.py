@@ -72,7 +72,11 @@ def check(state: State) -> Found:
     for where, ledger_sum, chain_sum in (
         ("treasury: fees on chain", fees, state.chain.treasury_usdc()),
         ("Clearing: margins and clearing on chain", locked, state.chain.clearing_usdc()),
-        ("Vault: all USDC on chain", totals[USDC] + fees + locked, state.chain.vault_usdc()),
+        (
+            "Vault: all USDC on chain, without what is behind CXPT",
+            totals[USDC] + fees + locked,
+            state.chain.vault_usdc() - state.chain.cxpt_reserve(),
+        ),
     ):
         looked_at += 1
         if ledger_sum != chain_sum:

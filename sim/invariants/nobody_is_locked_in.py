@@ -17,6 +17,7 @@ from system.model.market import MarketKind
 def check(state: State) -> Found:
     """What left the Vault is what the ledger paid out; without an operator, all is in the wallets.
 
+    CXPT in a wallet counts as the USDC that the Vault keeps behind it, which is as much, to the unit.
     When the operator has gone for good, every trader has outside of the Vault exactly what was paid
     in, changed by the trades that the contracts have settled, with positions ended at the last price, and
     no claim is left. Source: escape of issue 4; the exits of contracts/src/Vault.sol (rule CONS-016).
@@ -31,13 +32,32 @@ def check(state: State) -> Found:
     for (trader, asset), amount in sorted(expected.items()):
         account = state.accounts[trader]
         got = state.chain.wallet_of(account, asset)
+        if asset == USDC:
+            got += state.chain.cxpt_of(account)
         if got != amount:
             yield Violation(
                 f"account {account}: {asset} in its wallet", str(amount), str(got), abs(got - amount)
             )
         if state.abandoned:
             yield from _left(state, account, asset)
+    yield from _cxpt(state)
     return len(expected)
+
+
+def _cxpt(state: State) -> Iterator[Violation]:
+    """Tell whether each wallet has what was paid to it as CXPT, and USDC is behind all of it."""
+    asked: dict[str, int] = dict.fromkeys(state.accounts.values(), 0)
+    for row in state.items(keys.SETTLEMENTS):
+        if row.get("as_cxpt") and "paid_out" in row:
+            asked[state.accounts[row["trader"]]] += row["paid_out"]
+    minted = {account: state.chain.cxpt_of(account) for account in asked}
+    for account, amount in asked.items():
+        if minted[account] != amount and not state.abandoned:
+            where = f"account {account}: CXPT in its wallet"
+            yield Violation(where, str(amount), str(minted[account]), abs(minted[account] - amount))
+    supply, reserve = sum(minted.values()), state.chain.cxpt_reserve()
+    if supply != reserve:
+        yield Violation("USDC behind CXPT", str(supply), str(reserve), abs(supply - reserve))
 
 
 def _left(state: State, account: str, asset: str) -> Iterator[Violation]:

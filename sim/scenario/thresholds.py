@@ -65,6 +65,8 @@ MEASURES: dict[str, Measure] = {
     "deleveraged": Measure("count", False),
     "funding_ticks": Measure("count", False),
     "funding_paid": Measure("uUSDC", False),
+    "withdrawals": Measure("count", False),
+    "withdrawn": Measure("uUSDC", False),
     # how the world was: sim/facts.py
     "index_fall": Measure("ppm", False),
     "index_rise": Measure("ppm", False),

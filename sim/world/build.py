@@ -41,6 +41,7 @@ from system.model.market import MarketSpec
 from system.model.order import PENDING
 from system.model.trade import CONFIRMED, LEDGER, SKIPPED
 from system.model.units import NS
+from system.model.withdrawal import OPEN_PK
 from system.ports.lake import Lake
 
 ADMIN = "admin-0"
@@ -226,7 +227,12 @@ class World:
 
     def drained(self) -> bool:
         """Tell whether no message waits and nothing is under way but what schedules start."""
-        return self.grounds.abandoned or self.cloud.idle()
+        return self.grounds.abandoned or (self.cloud.idle() and not self._withdrawing())
+
+    def _withdrawing(self) -> int:
+        """Count the withdrawals that are neither paid nor returned."""
+        assert self.backend is not None
+        return sum(row["PK"] == OPEN_PK for row in self.backend.scan(keys.SETTLEMENTS))
 
     def unfinished(self) -> list[str]:
         """Name what still has work, and commands that were accepted and that no matcher has applied."""
@@ -236,6 +242,8 @@ class World:
         named = self.cloud.busy_parts()
         if self.cloud.in_flight:
             named.append(f"{self.cloud.in_flight} invocations under way")
+        if withdrawing := self._withdrawing():
+            named.append(f"{withdrawing} withdrawals neither paid nor returned")
         waiting = [row for row in self.backend.scan(keys.ORDERS) if row["status"] == PENDING]
         if waiting:
             first = f"{waiting[0]['PK']} {waiting[0]['SK']}"

@@ -28,7 +28,7 @@ TABLES = (
 CHAIN_MADE = frozenset(
     {
         *("tx_hash", "raw", "block_hash", "block_number", "head", "prev_hash", "superseded", "markers"),
-        *("gas", "gas_used", "max_fee", "priority_fee"),
+        *("hashes", "gas", "gas_used", "max_fee", "priority_fee"),
     }
 )
 """Attributes that a chain makes: hashes, heights and the price of gas differ between the model and Anvil."""

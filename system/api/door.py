@@ -10,6 +10,7 @@ from system.api.markets import AdminMarkets, MarketCache, list_markets
 from system.api.query import Queries
 from system.api.rate_limit import EdgeLimit, RateLimit
 from system.api.submit_order import SubmitOrder
+from system.api.withdraw import Withdraw
 from system.config import Config
 from system.ports.clock import Clock
 from system.ports.ids import Ids
@@ -21,6 +22,7 @@ def open_door(store: Store, clock: Clock, ids: Ids, config: Config) -> Router:
     markets = MarketCache(store, clock, config.market_cache_ns)
     limit = RateLimit(config.rate_per_s, config.rate_burst)
     cancel = CancelOrders(store, clock, ids, config)
+    withdraw = Withdraw(store, clock, ids, config)
     queries, data = Queries(store, clock), MarketData(store, clock)
     verbs: dict[str, Verb] = {
         "POST /orders": SubmitOrder(store, clock, ids, markets, limit, config),
@@ -35,6 +37,8 @@ def open_door(store: Store, clock: Clock, ids: Ids, config: Config) -> Router:
         "GET /markets/{symbol}/ticker": data.ticker,
         "GET /stats/{symbol}": queries.stats,
         "POST /collateral": Collateral(store, clock, ids, config),
+        "POST /vault/withdraw": withdraw.post,
+        "GET /vault/withdrawals": withdraw.listed,
         "POST /admin/markets": AdminMarkets(store, clock, ids),
     }
     edge = EdgeLimit(config.edge_rate_per_s, config.edge_burst) if config.edge_rate_per_s else None

@@ -16,6 +16,7 @@ from system.api.collateral import CollateralBody
 from system.api.markets import Change, CreateMarket
 from system.api.query import ORDER_STATES, TIERS
 from system.api.reading import MAX_PAGE
+from system.api.withdraw import WithdrawBody
 
 Json = dict[str, Any]
 
@@ -88,6 +89,12 @@ ROUTES: dict[str, Described] = {
     ),
     "POST /collateral": Described(
         "Move margin, or pay into an insurance fund.", 202, ("command_id", "status"), (), CollateralBody
+    ),
+    "POST /vault/withdraw": Described(
+        "Withdraw free USDC, as USDC or as CXPT.", 202, ("withdrawal_id", "status"), (), WithdrawBody
+    ),
+    "GET /vault/withdrawals": Described(
+        "A trader's withdrawals, newest first.", 200, ("withdrawals", "next"), (*_WHO, *_PAGE)
     ),
     "POST /admin/markets": Described(
         "List a market or change its state.", 0, ("symbol",), (), CreateMarket | Change, of_admins=True

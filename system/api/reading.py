@@ -91,7 +91,7 @@ def after_of(request: Request, attribute: str, owner: str) -> dict[str, str] | R
         and after.keys() == {"PK", "SK", attribute}
         and all(isinstance(value, str) and len(value) <= MAX_CURSOR_PART for value in after.values())
         and after[attribute] == owner
-        and after["PK"].startswith(keys.market_pk(""))
+        and (attribute == "PK" or after["PK"].startswith(keys.market_pk("")))
         and after["SK"].startswith(keys.event_sk(""))
     ):
         return after

@@ -1,8 +1,9 @@
-"""Money goes out by the Vault's own door: the ledger holds it when it is queued, lets it go when it is paid.
+"""Money goes out by the Vault: the ledger holds it when it is queued, and lets it go when it is paid.
 
 Between the two lies the Vault's delay. What is queued is put aside from what is available, at once
 and whenever more becomes available, so that it cannot be traded and withdrawn. What is paid leaves
-the ledger: first what was put aside, then what is available; what is neither is `owed`.
+the ledger: first what was put aside, then what is available; what is neither is `owed`. A withdrawal that
+came by the exchange's door was put aside there, and is known by its nonce.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from system.model import keys
 from system.model.errors import ConditionFailed
 from system.model.keys import BALANCES, SETTLEMENTS, Item, Key
 from system.model.order import trader_of
+from system.model.withdrawal import PAID, key_of, open_key
 from system.ports.chain import Chain, ExitSeen
-from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
+from system.ports.store import EXISTS, NOT_EXISTS, Clause, Delete, Put, Store, Update, query_all
 
 CURSOR_KEY = Key("CHAIN#EXITS", keys.META)
 """{block_number}: the last block whose exits are all followed."""
@@ -45,17 +47,11 @@ def _follow(store: Store, seen: ExitSeen) -> int:
     if store.get(SETTLEMENTS, marker_key) is not None:
         return 0
     trader = trader_of(seen.account)
+    if seen.nonce and _follow_signed(store, seen, marker_key, trader):
+        return 1
     queued = store.get(SETTLEMENTS, _queued_key(trader, seen.asset)) or {"held": 0}
     held = queued["held"]
-    marker: Item = {
-        "PK": marker_key.pk,
-        "SK": marker_key.sk,
-        "trader": trader,
-        "asset": seen.asset,
-        "kind": seen.kind,
-        "amount": seen.amount,
-        "block_number": seen.block_number,
-    }
+    marker = _marker(seen, marker_key, trader)
     if seen.kind == "QUEUED":
         wanted, kept, taken = seen.amount, min(held, seen.amount), 0
     else:
@@ -87,6 +83,38 @@ def _follow(store: Store, seen: ExitSeen) -> int:
         ]
     )
     return 1
+
+
+def _follow_signed(store: Store, seen: ExitSeen, marker_key: Key, trader: str) -> bool:
+    """Book one that the exchange's door has put aside; False when it did not. Rule: WDRW-012."""
+    opened_key = open_key(trader, seen.nonce)
+    opened = store.get(SETTLEMENTS, opened_key)
+    if opened is None:
+        return False
+    marker = _marker(seen, marker_key, trader) | {"paid_out": seen.amount}
+    paid = {"status": PAID, "block_number": seen.block_number}
+    store.transact(
+        [
+            Put(SETTLEMENTS, marker, NOT_EXISTS),
+            Delete(SETTLEMENTS, opened_key, EXISTS),
+            Update(SETTLEMENTS, key_of(opened), put=paid, remove=("raw", "reason")),
+            Update(BALANCES, _balance_key(trader, seen.asset), add={"exiting": -seen.amount}),
+        ]
+    )
+    return True
+
+
+def _marker(seen: ExitSeen, key: Key, trader: str) -> Item:
+    marker: Item = {
+        "PK": key.pk,
+        "SK": key.sk,
+        "trader": trader,
+        "asset": seen.asset,
+        "kind": seen.kind,
+        "amount": seen.amount,
+        "block_number": seen.block_number,
+    }
+    return marker | {"as_cxpt": True} if seen.as_cxpt else marker
 
 
 def _put_aside(store: Store, row: Item) -> None:

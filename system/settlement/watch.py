@@ -22,6 +22,7 @@ from system.settlement.deposits import credit_deposits
 from system.settlement.exits import follow_exits
 from system.settlement.reasons import reason_of
 from system.settlement.submit import ABOUT_THE_BID, Submitting
+from system.settlement.withdrawals import Withdrawals
 
 
 class Watch:
@@ -33,10 +34,11 @@ class Watch:
         self._clock = clock
         self._config = config
         self._submitting = Submitting(store, chain, clock)
+        self._withdrawals = Withdrawals(store, chain, clock, config)
 
     def handle(self, event: dict[str, Any], context: Any = None) -> None:
-        """Credit deposits, follow exits, bring every open batch on; what cannot be done now waits."""
-        for step in (self._credit, self._follow_exits, self._bring_on):
+        """Credit deposits, follow exits, bring on open batches and withdrawals; what cannot be done waits."""
+        for step in (self._credit, self._follow_exits, self._bring_on, self._withdrawals.bring_on):
             try:
                 step()
             except (ChainReverted, Throttled, TimedOut, Unavailable):

@@ -146,6 +146,8 @@ def test_routes() -> None:
         "DELETE /orders",
         "GET /orders",
         "POST /collateral",
+        "POST /vault/withdraw",
+        "GET /vault/withdrawals",
         "GET /positions",
         "GET /markets",
         "GET /trades",

@@ -3,10 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+import orjson
+
 from sim.world.chain_world import ChainWorld
+from sim.world.purse import Purse
+from system.adapters.aws.indexes import INDEXES
 from system.adapters.memory.clock import ManualClock
+from system.adapters.memory.ids import SeededIds
 from system.adapters.memory.store import MemoryStore
 from system.adapters.memory.tables import TableDef
+from system.api.door import open_door
 from system.config import Config
 from system.model import keys
 from system.model.dynamo_json import marshal
@@ -17,6 +24,7 @@ from system.model.signing import order_digest
 from system.model.trade import Trade
 from system.model.typed_data import domain_separator, sign
 from system.model.units import NS, notional, ppm_ceil
+from system.model.withdrawal import OPEN_PK, PAID, row_key
 from system.ports.chain import Chain
 from system.ports.store import Put, Store
 from system.settlement.batching import CONFIRMED, HEAD_KEY, batch_key
@@ -28,10 +36,11 @@ CONFIG = Config(signatures="off", confirmations=2)
 QTY = COIN // 1_000
 TABLES = (
     TableDef(keys.ORDERS, stream=True),
-    TableDef(keys.TRADES, stream=True),
+    TableDef(keys.TRADES, INDEXES[keys.TRADES], stream=True),
     TableDef(keys.MARKETS),
     TableDef(keys.BALANCES),
     TableDef(keys.SETTLEMENTS),
+    TableDef(keys.IDEMPOTENCY),
 )
 
 
@@ -48,6 +57,8 @@ class Exchange:
         self.config = config
         self.numbers = {PERP.symbol: 0, SPOT.symbol: 0}
         self.nonces = 0
+        self.withdrawals = 0
+        self.asked: list[tuple[Item, Key]] = []  # withdrawals that must be paid
         for spec in (PERP, SPOT):
             self.store.write(Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, 0)))
 
@@ -136,6 +147,37 @@ class Exchange:
         self.tables.write(Put(keys.ORDERS, item))
         return order_from_item(item)
 
+    # what a trader asks for
+
+    def withdraw(self, purse: Purse, amount: int, life_s: int = 86_400, **terms: Any) -> tuple[Item, Key]:
+        """Ask the real door; returns its answer, and the key of what it wrote."""
+        self.withdrawals += 1
+        body = {
+            "account": purse.account,
+            "amount": amount,
+            "nonce": 10**6 + self.withdrawals,
+            "deadline": self.clock.now_ns() // NS + life_s,
+            **terms,
+        }
+        event = {
+            "routeKey": "POST /vault/withdraw",
+            "body": orjson.dumps(body).decode(),
+            "requestContext": {},
+        }
+        address = self.world.domain().verifying_contract
+        config = msgspec.structs.replace(self.config, settlement_address=address)
+        ids = SeededIds(self.clock, f"door-{self.withdrawals}")
+        door = open_door(self.tables, self.clock, ids, config)
+        answer = orjson.loads(door.handle(event, None)["body"])
+        return answer, row_key(trader_of(purse.account), answer.get("withdrawal_id", ""))
+
+    def cash(self, purse: Purse) -> tuple[int, int]:
+        """What the ledger says is available, and put aside for withdrawals."""
+        key = Key(keys.trader_pk(trader_of(purse.account)), keys.asset_sk("USDC"))
+        row = self.tables.get(keys.BALANCES, key)
+        assert row is not None
+        return row["available"], row.get("exiting", 0)
+
     # what it looks like
 
     def batch(self, number: int) -> Item:
@@ -179,6 +221,24 @@ class Exchange:
                 order = self.tables.get(keys.ORDERS, key)
                 assert order is not None
                 assert self.world.filled_of(order["account"], order["nonce"]) == trade["qty_e8"]
+
+    def paid(self, purse: Purse) -> int:
+        """What wallets got, as USDC and as CXPT."""
+        return self.world.wallet_of(purse.account, "USDC") + self.world.cxpt_of(purse.account)
+
+    def check_paid_once(self) -> None:
+        """Every withdrawal of `asked` is PAID, the wallets have just that, and nothing is put aside."""
+        rows = [self.tables.get(keys.SETTLEMENTS, key) for _, key in self.asked]
+        assert {row["status"] for row in rows if row} <= {PAID}
+        assert None not in rows
+        for purse in TRADERS:
+            mine = [row["amount"] for row in rows if row and row["account"] == purse.account]
+            assert self.paid(purse) == sum(mine)
+            balance = self.tables.get(
+                keys.BALANCES, Key(keys.trader_pk(trader_of(purse.account)), keys.asset_sk("USDC"))
+            )
+            assert balance is None or balance.get("exiting", 0) == 0
+        assert self.tables.query(keys.SETTLEMENTS, OPEN_PK).items == []
 
 
 def event_of(trades: list[Item]) -> dict[str, Any]:

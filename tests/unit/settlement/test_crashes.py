@@ -8,6 +8,7 @@ from system.model import keys
 from system.model.errors import TimedOut, Unavailable
 from system.model.keys import Key
 from system.model.order import trader_of
+from system.settlement.withdrawals import SETTLE_IN_NS
 from tests.contracts.traders import FUNDS, SPOT, TRADERS
 from tests.rules import rule
 from tests.unit.settlement.exchange import Death, Exchange, Fault, event_of
@@ -64,6 +65,30 @@ def troubled(exchange):
     return trades
 
 
+def withdrawing(exchange):
+    """Withdrawals before and after trades; one is not mined for long, one is in a block that is lost."""
+    for _ in range(2):  # a watch that met a fault has credited nothing
+        survive(exchange, exchange.watch)
+        exchange.mine()
+    first = exchange.withdraw(TRADERS[3], 700)
+    trades = [exchange.trade(), exchange.trade(SPOT)]
+    survive(exchange, lambda: exchange.settle(event_of(trades)))
+    second = exchange.withdraw(TRADERS[0], 900, as_cxpt=True)
+    exchange.mine(6)
+    survive(exchange, exchange.watch)
+    exchange.world.withhold()
+    exchange.clock.advance(exchange.config.stuck_ns)
+    exchange.mine()
+    survive(exchange, exchange.watch)  # offers more
+    exchange.mine()
+    survive(exchange, exchange.watch)
+    exchange.mine()
+    exchange.world.reorg(1)
+    survive(exchange, exchange.watch)  # sends again
+    exchange.asked += [first, second]
+    return trades
+
+
 def play(course, fault):
     """One fault in a course of events, then drain."""
     exchange = Exchange()
@@ -75,17 +100,25 @@ def play(course, fault):
         exchange.mine()
 
     exchange.check_settled_once(trades)
+    exchange.check_paid_once()
     for purse in TRADERS:
         for asset, amount in FUNDS.items():
             key = Key(keys.trader_pk(trader_of(purse.account)), keys.asset_sk(asset))
-            assert exchange.tables.get(keys.BALANCES, key)["available"] == amount
+            paid = exchange.paid(purse) if asset == "USDC" else 0
+            assert exchange.tables.get(keys.BALANCES, key)["available"] == amount - paid
 
 
-CALLS = {plain: STORE | SENDING | WATCHING, troubled: STORE | SENDING | WATCHING | {"chain.preflight"}}
+PAYING = {"chain.exits", "chain.preflight_withdrawal", "chain.prepare_withdrawal"}
+CALLS = {
+    plain: STORE | SENDING | WATCHING,
+    troubled: STORE | SENDING | WATCHING | {"chain.preflight"},
+    withdrawing: STORE | SENDING | WATCHING | PAYING,
+}
 
 
 @rule("SETL-008")
-@pytest.mark.parametrize("course", [plain, troubled])
+@rule("WDRW-014")
+@pytest.mark.parametrize("course", [plain, troubled, withdrawing])
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("error", [Death, Unavailable, TimedOut])
 def test_one_fault_at_every_port_call(error, when, course):
@@ -106,6 +139,7 @@ class History:
     def __init__(self):
         self.exchange = Exchange()
         self.exchange.mine(3)
+        self.exchange.watch()
         self.real = self.exchange.chain
         self.height = self.real.block_number()
         self.delivered, self.waiting = [], []
@@ -122,6 +156,9 @@ class History:
         self.waiting += [self.exchange.trade(), self.exchange.trade(SPOT)]
         if self.attempt(self.exchange.settle, event_of(self.waiting)):
             self.delivered, self.waiting = self.delivered + self.waiting, []
+
+    def withdraw(self):
+        self.exchange.asked.append(self.exchange.withdraw(TRADERS[3], 700 + len(self.exchange.asked)))
 
     def again(self):
         self.attempt(self.exchange.settle, event_of(self.delivered[-4:]))
@@ -160,7 +197,7 @@ class History:
 
 
 step = st.one_of(
-    st.tuples(st.sampled_from(("deliver", "deliver", "again", "watch", "mine", "mine"))),
+    st.tuples(st.sampled_from(("deliver", "deliver", "withdraw", "again", "watch", "mine", "mine"))),
     st.tuples(st.sampled_from(("wait", "rotate", "withhold", "release", "spike", "calm"))),
     st.tuples(st.just("reorg"), st.integers(1, 2)),  # not as deep as final
     st.tuples(
@@ -173,6 +210,7 @@ step = st.one_of(
 
 
 @rule("SETL-008")
+@rule("WDRW-014")
 @settings(max_examples=100)
 @given(st.lists(step, max_size=40))
 def test_any_history_settles_each_trade_once(steps):
@@ -183,5 +221,10 @@ def test_any_history_settles_each_trade_once(steps):
     exchange.store, exchange.chain = exchange.tables, history.real
     exchange.settle(event_of(history.waiting))
     exchange.drain(60)
+    exchange.clock.advance(SETTLE_IN_NS)
+    for _ in range(12):
+        exchange.watch()
+        exchange.mine()
 
+    exchange.check_paid_once()
     exchange.check_settled_once(history.delivered + history.waiting)

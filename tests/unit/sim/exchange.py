@@ -41,6 +41,7 @@ class TinyExchange:
         self.env = simpy.Environment()
         self.refuse = refuse
         self.mark_e6 = MARK_E6
+        self.free = FUNDS["USDC"]  # what everybody is told to have available
         self.sent: list[dict[str, Any]] = []
         self.said: list[tuple[str, str]] = []
         self.listeners: list[Callable[[bytes], None]] = []
@@ -91,7 +92,9 @@ class TinyExchange:
             response = {"statusCode": status, "headers": {}, "body": orjson.dumps(body).decode()}
             self.later(THERE_NS, lambda: on_response(response))
 
-    def _get(self, _event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _get(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if event["routeKey"] == "GET /positions":
+            return 200, {"positions": [], "balances": [{"asset": "USDC", "available": str(self.free)}]}
         rows = [
             {"symbol": symbol, "mark_e6": str(self.mark_e6), "index_ns": str(self.now_ns())}
             for symbol in SPECS
@@ -100,6 +103,9 @@ class TinyExchange:
 
     def _post(self, event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         body = orjson.loads(event["body"])
+        if event["routeKey"] == "POST /vault/withdraw":
+            self.free -= int(body["amount"])
+            return 202, {"withdrawal_id": "1", "status": "PENDING"}
         reason = self.refuse(body)
         if reason:
             return 422, {"reason": reason}

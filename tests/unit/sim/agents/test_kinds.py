@@ -236,6 +236,7 @@ def test_fear_grows_with_the_fall_and_who_has_run_stays_away() -> None:
     assert scene.desk.inventory_e8("BTC-PERP") == 0
     assert not scene.desk.open_orders
     assert scene.exchange.orders()[-1]["side"] == "SELL"
+    assert scene.exchange.free == 0, "withdrawn"
 
 
 def test_a_whale_builds_its_position_and_then_throws_it_away() -> None:

@@ -169,6 +169,8 @@ AFTER_END: list[tuple[str, Break]] = [
     ("tiers_add_up", change(keys.STATS_LIFETIME, "KEY#GLOBAL", "META", fees=1)),
     ("tiers_add_up", slower_than_counted),
     ("nobody_is_locked_in", lambda exchange: exchange.chain.wallets.update({(ACCOUNTS["ann"], "USDC"): 1})),
+    ("nobody_is_locked_in", lambda exchange: exchange.chain.cxpt.update({ACCOUNTS["ann"]: 1})),
+    ("nobody_is_locked_in", lambda exchange: setattr(exchange.chain, "reserve", 1)),
     ("nobody_is_locked_in", lambda exchange: setattr(exchange, "abandoned", True)),
     ("sequence", lambda exchange: exchange.items(keys.TRADES)[0].update(trade_no=2)),
     ("lake_against_trades", lost_object),
@@ -193,6 +195,7 @@ AFTER_END: list[tuple[str, Break]] = [
     ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "treasury", 0)),
     ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "clearing", 0)),
     ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "vault", 0)),
+    ("chain_against_ledger", lambda exchange: setattr(exchange.chain, "reserve", 1)),
 ]
 
 
