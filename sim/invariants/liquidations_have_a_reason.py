@@ -44,7 +44,6 @@ def check(state: State) -> Found:
             before = positions.get((trade["taker"], symbol))
             near = [*told[symbol], *([marks[symbol]] if symbol in marks else [])]
             goes_on = (trade["taker"], symbol) in begun
-            begun.add((trade["taker"], symbol))
             if before is None or not near or goes_on:
                 continue
             looked_at += 1
@@ -53,6 +52,7 @@ def check(state: State) -> Found:
                 where = f"event {number}, {symbol} trade {trade['trade_no']} of {trade['taker']}"
                 was = f"{before['size_e8']} with cost {before['cost']} and margin {before['margin']}"
                 yield Violation(where, f"a position below its maintenance margin at {near}", was)
+        begun |= {(row["taker"], row["symbol"]) for row in puts[keys.TRADES] if row["tradeType"] != "TRADE"}
         for row in puts[keys.POSITIONS]:
             positions[row["trader"], row["symbol"]] = row
         marks.update({symbol: given[-1] for symbol, given in told.items() if given})

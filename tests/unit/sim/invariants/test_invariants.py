@@ -255,7 +255,8 @@ def test_each_can_break_by_its_history(name: str, sabotage: Break) -> None:
 
 
 @rule("CONS-036")
-def test_a_forced_close_that_takes_two_transactions_is_judged_by_its_begin() -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["alone", "a maker, too"])
+def test_a_forced_close_that_takes_two_transactions_is_judged_by_its_begin(*, busy: bool) -> None:
     exchange = small_exchange()
     held = next(row for row in exchange.items(keys.POSITIONS) if row["trader"] == TRADERS["ann"])
     safe = held | {"margin": 10**15}
@@ -264,14 +265,13 @@ def test_a_forced_close_that_takes_two_transactions_is_judged_by_its_begin() -> 
     marks = ["upd", keys.MARKETS, PERP, "META", {"mark_e6": 60_000_000_000}, {}]
 
     exchange.write("matcher", [marks, ["put", keys.POSITIONS, held | {"margin": -(10**15)}]])
-    exchange.write(
-        "matcher",
-        [["put", keys.TRADES, forced | {"SK": "TS#f", "trade_no": 2}], ["put", keys.POSITIONS, safe]],
-    )
+    made = forced | {"maker": TRADERS["ann"], "taker": "inventory", "SK": "TS#e", "trade_no": 1}
+    first = [["put", keys.TRADES, forced | {"SK": "TS#f", "trade_no": 2}], ["put", keys.POSITIONS, safe]]
+    exchange.write("matcher", [*([["put", keys.TRADES, made]] if busy else []), *first])
     exchange.write("matcher", [["put", keys.TRADES, forced | {"SK": "TS#g", "trade_no": 3}]])
     at_once = judge(exchange.finish(), ["liquidations_have_a_reason"])["liquidations_have_a_reason"]
 
-    assert (at_once.outcome, at_once.looked_at) == ("held", 1)
+    assert (at_once.outcome, at_once.looked_at) == ("held", 0 if busy else 1)
 
 
 @rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015", "CONS-019")
