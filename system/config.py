@@ -23,6 +23,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     chain_id: int = 31337
     settlement_address: str = ""  # EIP-712 verifyingContract
     signatures: Literal["real", "sampled", "off"] = "real"  # anything but real only in bulk simulations
+    ingress: Literal["pipe", "direct"] = "pipe"  # how commands reach the queue: system/api/ingress.py
     matcher_id: str = "matcher-0"  # who asks for the lease
     lease_ns: int = 30 * NS
     market_cache_ns: int = NS  # how old a market row the door may judge by

@@ -11,6 +11,7 @@ import msgspec
 
 from system.api.door import open_door
 from system.api.http import Response, Router
+from system.api.ingress import DirectIngress
 from system.api.ws import WebSocketRoutes
 from system.config import Config, config_from_environment
 from system.feed.fan_out import FanOut
@@ -61,7 +62,9 @@ class System:
     @cached_property
     def _router(self) -> Router:
         ports = self.ports
-        return open_door(ports.store, ports.clock, ports.ids, self.config)
+        direct = self.config.ingress == "direct"
+        store = DirectIngress(ports.store, ports.queue) if direct else ports.store
+        return open_door(store, ports.clock, ports.ids, self.config)
 
     @cached_property
     def _websocket(self) -> WebSocketRoutes:

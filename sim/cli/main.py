@@ -263,6 +263,20 @@ def deploy(
 
 
 @app.command()
+def redrive(
+    target: Annotated[
+        str, typer.Option(metavar="TARGET", help="aws, or localstack: any endpoint, see DEXSIM_ENDPOINT.")
+    ],
+    stack: Annotated[str, typer.Option(help="The stack's name.")] = "dex",
+) -> None:
+    """Put commands that the matcher's queue gave up on back onto it."""
+    with failures():
+        from sim.cli.redrive import redrive_command
+
+        redrive_command(target, stack)
+
+
+@app.command()
 def lake(
     sql: Annotated[str, typer.Argument(metavar="SQL", help="Over trades, funding and daily.")],
     source: Annotated[

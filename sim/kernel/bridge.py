@@ -25,11 +25,13 @@ from sim.kernel.history import HistoryWriter
 from sim.kernel.instances import Crash, Instance
 from sim.kernel.interference import SINGLE, Around, Interference
 from sim.kernel.links import Links, hop_of
+from sim.kernel.observed import ObservedQueue
 from sim.kernel.plumbing import Event, Failed, Finish
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
 from system.model.errors import PortError, Unavailable
 from system.model.units import NS
+from system.ports.queue import Queue
 
 COLD = "cold -> warm"
 """The hop that stands for an instance's start."""
@@ -151,6 +153,9 @@ class BridgedCloud(DisturbedCloud):
         pool = Pool(name, work, partial(self._instance, name), self.timeline)
         self.pools[name] = pool
         return pool
+
+    def commands(self, _by: str) -> Queue:
+        return ObservedQueue(self.backend.queue, self.wake_commands)  # the call itself takes its hop's time
 
     def _instance(self, name: str, number: int) -> Instance:
         delays = {call: self.links[hop_of(name, call, self.links)] for call in SINGLE}

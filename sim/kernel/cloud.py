@@ -16,7 +16,7 @@ from sim.kernel.backend import Backend
 from sim.kernel.history import HistoryWriter
 from sim.kernel.links import Links
 from sim.kernel.meter import Meter
-from sim.kernel.observed import Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
+from sim.kernel.observed import LateQueue, Notice, ObservedLake, ObservedQueue, ObservedStore, ObservedTopic
 from sim.kernel.plumbing import Event, Failed, Finish, Invoke, Pipe, QueueReader, StreamReader
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
@@ -27,11 +27,11 @@ from system.model.units import NS
 from system.ports.chain import Chain
 from system.ports.ids import Ids
 from system.ports.oracle import Oracle
+from system.ports.queue import Queue
 from system.wiring import Ports, System
 
 OnResponse = Callable[[dict[str, Any]], None]
 OnMessage = Callable[[bytes], None]
-
 
 STREAM_HOPS = {"archive": "stream -> archive", "settle": "stream -> settlement"}
 """How a table's stream reaches each function."""
@@ -129,12 +129,11 @@ class Cloud:
                 invoke,
             )
             return
-        delay = self.links["commands -> matcher"]
         reader = QueueReader(
             mapping.source_queue,
             mapping.batch_size,
             mapping.visibility_s * NS,
-            delay,
+            self.links["commands -> matcher"],
             self.timeline,
             self.backend,
             self.road("commands -> matcher", invoke),
@@ -173,7 +172,7 @@ class Cloud:
             clock=timeline,
             ids=outside.make_ids(by),
             store=ObservedStore(backend.store, by, history, timeline, self._on_insert),
-            queue=ObservedQueue(backend.queue, self.wake_commands),
+            queue=self.commands(by),
             topic=ObservedTopic(backend.topic, history, timeline, self._deliver_news),
             sockets=self,
             lake=ObservedLake(backend.lake, history, timeline),
@@ -181,6 +180,11 @@ class Cloud:
             chain=outside.chain,
         )
         return System(ports, outside.config)
+
+    def commands(self, by: str) -> Queue:
+        """Return the commands queue as a function reaches it; a send of the door's takes its hop's time."""
+        queue = ObservedQueue(self.backend.queue, self.wake_commands)
+        return LateQueue(queue, self.links["api -> commands"], self) if by == "api" else queue
 
     def wake_commands(self) -> None:
         """There may be a message in the commands queue."""
@@ -224,8 +228,7 @@ class Cloud:
 
     def call(self, name: str, event: Event) -> Any:
         """Run a function at this instant, outside of any plumbing: how the harness opens the exchange."""
-        by_name = {function.name: function for function in self.functions.values()}
-        return by_name[name].handler(event, None)
+        return next(each for each in self.functions.values() if each.name == name).handler(event, None)
 
     def invoke(self, function: Function, event: Event, finish: Finish) -> None:
         """Start a function; its handler runs when its time is over."""
@@ -320,8 +323,7 @@ class Door:
         # the clock's own methods: agents call them at every beat
         self.now_ns = cloud.timeline.now_ns
         self.sleep = cloud.timeline.sleep
-        functions = cloud.template.functions()
-        by_handler = {function.name: function.logical_id for function in functions}
+        by_handler = {function.name: function.logical_id for function in cloud.template.functions()}
         self._api = cloud.functions[by_handler["api"]]
         self._websocket = cloud.functions[by_handler["websocket"]]
         self._there = cloud.links["client -> api"]
@@ -348,9 +350,8 @@ class Door:
         cloud.timeline.after(delay_ns, self._serve, event, on_response, who, delay_ns)
 
     def _serve(self, event: Event, on_response: OnResponse | None, who: str, took_ns: int) -> None:
-        cloud = self.cloud
-        cloud.in_flight -= 1
-        self._answer(on_response, who, took_ns, cloud.run_handler(self._api, event))
+        self.cloud.in_flight -= 1
+        self._answer(on_response, who, took_ns, self.cloud.run_handler(self._api, event))
 
     def _answer(self, on_response: OnResponse | None, who: str, took_ns: int, said: Any) -> None:
         cloud = self.cloud

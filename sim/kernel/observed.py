@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
+from sim.kernel.dice import LognormalDelay
 from sim.kernel.history import HistoryWriter
 from sim.kernel.timeline import Timeline
 from system.model.errors import ConditionFailed
@@ -95,6 +96,30 @@ class ObservedQueue:
     def send(self, body: str, group: str, dedup_id: str) -> None:
         self.inner.send(body, group, dedup_id)
         self.wake()
+
+
+class UnderWay(Protocol):
+    """What counts messages that have left and not arrived."""
+
+    in_flight: int
+    timeline: Timeline
+
+
+class LateQueue:
+    """The way to the commands queue of a function whose invocation takes no time: sends arrive later."""
+
+    def __init__(self, inner: Queue, delay: LognormalDelay, world: UnderWay) -> None:
+        self.inner = inner
+        self.delay = delay
+        self.world = world
+
+    def send(self, body: str, group: str, dedup_id: str) -> None:
+        self.world.in_flight += 1
+        self.world.timeline.after(self.delay.draw(), self._arrive, body, group, dedup_id)
+
+    def _arrive(self, body: str, group: str, dedup_id: str) -> None:
+        self.world.in_flight -= 1
+        self.inner.send(body, group, dedup_id)
 
 
 class ObservedTopic:

@@ -14,6 +14,8 @@ LINKS: dict[str, Delay] = {
     "client -> api": Delay(15 * _MS, 60 * _MS),
     "api -> client": Delay(15 * _MS, 60 * _MS),
     "api -> store": Delay(6 * _MS, 25 * _MS),
+    # ingress `direct` only
+    "api -> commands": Delay(8 * _MS, 30 * _MS),
     "stream -> pipe": Delay(125 * _MS, 260 * _MS),
     "pipe -> commands": Delay(8 * _MS, 30 * _MS),
     "commands -> matcher": Delay(10 * _MS, 40 * _MS),

@@ -128,6 +128,18 @@ def _deploy(
     return Deployed(changes, _outputs(formation, stack))
 
 
+def outputs_of(target: Target, stack: str) -> dict[str, str]:
+    """Return what a deployed stack says of itself.
+
+    Raises:
+        ProvisionError: there is none, or it cannot be asked.
+    """
+    try:
+        return _outputs(target.client("cloudformation"), stack)
+    except (ClientError, BotoCoreError) as error:
+        raise ProvisionError(stack, "stack", target.name, str(error)) from None
+
+
 def _make_bucket(s3: Any, bucket: str, region: str) -> None:
     where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     try:

@@ -91,6 +91,7 @@ class World:
             chain_id=domain.chain_id,
             settlement_address=domain.verifying_contract,
             signatures=scenario.signatures,
+            ingress=scenario.ingress,
             confirmations=scenario.confirmations,
             index_guard_ppm=scenario.index.guard or 0,
             index_volatility_ppm=scenario.index.volatility,

@@ -94,7 +94,7 @@ def test_a_perp_trader_is_given_no_base() -> None:
         ("about=5", "about", "expected text"),
         ("backend=mto", "backend", "no backend `mto`"),
         ("chain=ganache", "chain", "`model`, `anvil` or an http address"),
-        ("ingress=direct", "ingress", "ingress `direct` is not built yet"),
+        ("ingress=fast", "ingress", "no ingress `fast`"),
         ("interleaving=greenlet", "interleaving", "no interleaving `greenlet`"),
         ("signatures=maybe", "signatures", "no signatures `maybe`"),
         ("start=noon", "start", "an instant in UTC"),
