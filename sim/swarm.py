@@ -223,12 +223,19 @@ def _margined(dice: Random) -> str:
 
 def _call(dice: Random) -> str:
     expiry = dice.choice((EXPIRY, LATER))
-    return f"{{symbol: BTC-{expiry}-55000-C, {OPTION}, {_common(dice)}, cap: 110_000 USDC, band: 50 %}}"
+    return f"{{symbol: BTC-{expiry}-55000-C, {OPTION}, {_settled(dice)}, cap: 110_000 USDC, band: 50 %}}"
 
 
 def _put(dice: Random) -> str:
     expiry = dice.choice((EXPIRY, LATER))
-    return f"{{symbol: BTC-{expiry}-65000-P, {OPTION}, {_common(dice)}, band: 50 %}}"
+    return f"{{symbol: BTC-{expiry}-65000-P, {OPTION}, {_settled(dice)}, band: 50 %}}"
+
+
+def _settled(dice: Random) -> str:
+    common, place = _common(dice), dice.choice(("chain", "chain", "ledger"))
+    if place == "chain":
+        common = common.replace("stp: NONE", "stp: EXPIRE_BOTH")
+    return f"{common}, settlement: {place}"
 
 
 BTC = "tick: 0.1 USDC, lot: 0.0001 BTC"

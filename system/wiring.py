@@ -213,14 +213,18 @@ def _ports(environ: Mapping[str, str]) -> Ports:
     from system.adapters.evm.chainlink import ChainlinkOracle
     from system.adapters.evm.pyth import PythOracle, Sources
     from system.adapters.evm.rpc import JsonRpc
-    from system.adapters.evm.settings import chain_from_environment, operator_key_of
+    from system.adapters.evm.settings import chain_from_environment, key_of
 
     names, chain = names_from_environment(environ), chain_from_environment(environ)
     clients, rpc, clock = Clients(), JsonRpc(chain.rpc_url), WallClock()
 
     def operator_key() -> bytes:
         # only the functions that settle sign, and only they may read it
-        return operator_key_of(read_secret(clients.secretsmanager, chain.operator_key_secret))
+        secret = read_secret(clients.secretsmanager, chain.operator_key_secret)
+        return key_of(secret, "DEX_OPERATOR_KEY_SECRET")
+
+    def keeper_key() -> bytes:
+        return key_of(read_secret(clients.secretsmanager, chain.keeper_key_secret), "DEX_KEEPER_KEY_SECRET")
 
     return Ports(
         clock=clock,
@@ -231,5 +235,5 @@ def _ports(environ: Mapping[str, str]) -> Ports:
         sockets=ApiGatewaySockets(clients.sockets(names.sockets_url)),
         lake=S3Lake(clients.s3, names.lake_bucket),
         oracle=Sources(PythOracle(rpc, chain.pyth, chain.pyth_feeds), ChainlinkOracle(rpc, chain.feeds)),
-        chain=EvmChain(rpc, operator_key, chain.contracts),
+        chain=EvmChain(rpc, operator_key, keeper_key, chain.contracts),
     )

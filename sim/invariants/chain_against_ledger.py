@@ -51,7 +51,8 @@ def check(state: State) -> Found:
             continue
         looked_at += 1
         account, symbol = state.accounts[position["trader"]], position["symbol"]
-        ledger = ChainPosition(position["size_e8"], position["cost"], position["margin"])
+        cost = 0 if state.specs[symbol].kind is MarketKind.OPTION else position["cost"]  # the premium is paid
+        ledger = ChainPosition(position["size_e8"], cost, position["margin"])
         chain = state.chain.position_of(account, symbol)
         if tuple(chain) != tuple(ledger):
             where = f"account {account}: position in {symbol} (size, cost, margin) on chain"

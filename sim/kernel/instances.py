@@ -276,3 +276,21 @@ class CrossedChain:
     def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
         seen: list[ExitSeen] = self.cross("chain.exits", self.inner.exits, from_block, to_block)
         return seen
+
+    def ending(self, instrument_id: bytes) -> int:
+        price_e6: int = self.cross("chain.ending", self.inner.ending, instrument_id)
+        return price_e6
+
+    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
+        sizes: list[int] = self.cross("chain.sizes", self.inner.sizes, instrument_id, accounts)
+        return sizes
+
+    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+        args = (instrument_id, price_e6, at_s)
+        prepared: list[PreparedTx] = self.cross("chain.prepare_ending", self.inner.prepare_ending, *args)
+        return prepared
+
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+        args = (instrument_id, accounts)
+        prepared: list[PreparedTx] = self.cross("chain.prepare_claims", self.inner.prepare_claims, *args)
+        return prepared

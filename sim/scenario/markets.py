@@ -104,7 +104,7 @@ class Market(Part):
     def spec(self) -> MarketSpec:
         """Return the exchange's own form of these terms."""
         named = read_symbol(self.symbol) or Terms(MarketKind.SPOT, self.base)
-        known_on_chain = named.kind in (MarketKind.SPOT, MarketKind.PERP) and self.funding == "none"
+        known_on_chain = named.kind is not MarketKind.FUTURE and self.funding == "none"
         return MarketSpec(
             symbol=self.symbol,
             kind=named.kind,

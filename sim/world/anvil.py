@@ -108,7 +108,7 @@ def _command(genesis_s: int) -> list[str]:
         "--timestamp": genesis_s,
         "--chain-id": CHAIN_ID,
         "--mnemonic": MNEMONIC,
-        "--accounts": 4,
+        "--accounts": 5,
         "--gas-limit": BLOCK_GAS,
         "--order": "fees",
         "--threads": 2,

@@ -301,8 +301,8 @@ class AnvilWorld:
     def chain(self, operator_key: bytes = b"") -> Chain:
         """Return the port over JSON-RPC."""
         where = self._where
-        contracts = Contracts(where.chain_id, where.settlement, where.vault, where.assets)
-        return EvmChain(self._rpc, lambda: operator_key or self._secret, contracts)
+        contracts = Contracts(where.chain_id, where.settlement, where.vault, where.clearing, where.assets)
+        return EvmChain(self._rpc, lambda: operator_key or self._secret, lambda: deploy.KEEPER_KEY, contracts)
 
     # ---- views
 

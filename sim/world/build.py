@@ -37,7 +37,7 @@ from system.adapters.memory.ids import SeededIds
 from system.config import Config
 from system.model import keys, typed_data
 from system.model.keys import Item
-from system.model.market import MarketSpec
+from system.model.market import MarketSpec, MarketState
 from system.model.order import PENDING
 from system.model.trade import CONFIRMED, LEDGER, SKIPPED
 from system.model.units import NS
@@ -228,12 +228,31 @@ class World:
 
     def drained(self) -> bool:
         """Tell whether no message waits and nothing is under way but what schedules start."""
-        return self.grounds.abandoned or (self.cloud.idle() and not self._withdrawing())
+        if self.grounds.abandoned:
+            return True
+        return self.cloud.idle() and not self._withdrawing() and not self._open_endings()
 
     def _withdrawing(self) -> int:
         """Count the withdrawals that are neither paid nor returned."""
         assert self.backend is not None
         return sum(row["PK"] == OPEN_PK for row in self.backend.scan(keys.SETTLEMENTS))
+
+    def _open_endings(self) -> list[str]:
+        """Name the settled markets whose claims on chain are not final yet."""
+        assert self.backend is not None
+        final = {
+            row["symbol"]
+            for row in self.backend.scan(keys.SETTLEMENTS)
+            if row["PK"].startswith("ENDING#") and row["status"] == CONFIRMED
+        }
+        return [
+            row["symbol"]
+            for row in self.backend.scan(keys.MARKETS)
+            if row["SK"] == keys.META
+            and row["status"] == MarketState.CLOSED.value
+            and row["symbol"] not in final
+            and self.specs[row["symbol"]].ends_on_chain
+        ]
 
     def unfinished(self) -> list[str]:
         """Name what still has work, and commands that were accepted and that no matcher has applied."""
@@ -249,6 +268,7 @@ class World:
         if waiting:
             first = f"{waiting[0]['PK']} {waiting[0]['SK']}"
             named.append(f"{len(waiting)} commands accepted and never applied (first: {first})")
+        named += [f"claims in {symbol}, which are not final on chain" for symbol in self._open_endings()]
         return named
 
     def close(self) -> None:

@@ -1,7 +1,8 @@
-"""Reads batches and withdrawals back from calldata, as the contracts do: the reverse of adapters.evm.abi."""
+"""Reads the exchange's transactions back from calldata, as the contracts do: reverses adapters.evm.abi."""
 
 from __future__ import annotations
 
+from sim.world.model_claims import Claim, Publication
 from sim.world.model_settlement import Batch
 from system.adapters.evm import abi
 from system.ports.chain import ChainFill, SignedOrder, SignedWithdrawal
@@ -49,6 +50,17 @@ def decode_withdrawal(calldata: bytes) -> SignedWithdrawal:
     first = abi.WITHDRAWAL.size
     signature = calldata[first : first + int.from_bytes(size)]
     return SignedWithdrawal("0x" + account.hex(), int.from_bytes(amount), as_cxpt, nonce, deadline, signature)
+
+
+def decode_publication(calldata: bytes) -> Publication:
+    """Read publish's arguments back from its calldata; who signed it is not looked at."""
+    at = [int.from_bytes(word) for word in _column(calldata, 4 + abi.WORD, 3, abi.WORD)]
+    return Publication(calldata[4 : 4 + abi.WORD], at[1], at[2])
+
+
+def decode_claim(calldata: bytes) -> Claim:
+    """Read claim's arguments back from its calldata."""
+    return Claim(calldata[4 : 4 + abi.WORD], "0x" + calldata[-abi.ACCOUNT_BYTES :].hex())
 
 
 def _column(calldata: bytes, place: int, count: int, size: int) -> list[bytes]:

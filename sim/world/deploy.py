@@ -38,8 +38,9 @@ DEPLOYER_KEY = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae
 OPERATOR_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 RESERVE_KEY = bytes.fromhex("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a")
 TREASURY_KEY = bytes.fromhex("7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6")
-DEPLOYER, OPERATOR, RESERVE, TREASURY = map(
-    address_of, (DEPLOYER_KEY, OPERATOR_KEY, RESERVE_KEY, TREASURY_KEY)
+KEEPER_KEY = bytes.fromhex("47e179ec197488593b187f80a00eb0da91f1b9d0b13f8733639f19c30a34926a")
+DEPLOYER, OPERATOR, RESERVE, TREASURY, KEEPER = map(
+    address_of, (DEPLOYER_KEY, OPERATOR_KEY, RESERVE_KEY, TREASURY_KEY, KEEPER_KEY)
 )
 
 CREATE_GAS = 8_000_000
@@ -125,6 +126,7 @@ def deployment_steps(where: Deployment, markets: Sequence[MarketSpec]) -> list[S
         Step("setCxpt", where.vault, call("setCxpt(address)", where.cxpt)),
         Step("setSettlement", where.vault, call("setSettlement(address)", where.settlement)),
         Step("setClearing", where.settlement, call("setClearing(address)", where.clearing)),
+        Step("setSigners", where.clearing, call("setSigners(address[],uint256)", [KEEPER], 1)),
         _grant(where.vault, "SETTLER_ROLE", where.settlement),
         _grant(where.vault, "SETTLER_ROLE", where.clearing),
         _grant(where.vault, "OPERATOR_ROLE", OPERATOR),

@@ -18,7 +18,15 @@ from sim.invariants.state import ChainPosition
 from sim.world import deploy
 from sim.world.chain_world import Funding
 from sim.world.deploy import OPERATOR, OPERATOR_KEY, Deployment
-from sim.world.model_claims import claim, close_out, is_short, record_deficit
+from sim.world.model_claims import (
+    Claim,
+    Publication,
+    claim,
+    close_out,
+    is_short,
+    publish,
+    record_deficit,
+)
 from sim.world.model_contracts import NO_POSITION, Books, Instrument, Journal, Revert, play_back
 from sim.world.model_exits import CXPT_TOKEN, Exit, withdraw, withdraw_by_sig
 from sim.world.model_pool import Call, Pool
@@ -108,6 +116,10 @@ class ModelChain:
             im_ppm=market.im_ppm if market.margined else 0,
             asset=market.base if market.kind is MarketKind.SPOT else "",
             house=deploy.house_of(named),
+            expiry_s=market.expiry_s,
+            option_type=market.payoff_type,
+            strike=market.strike_e6,
+            cap=market.cap_e6,
             escrow=market.max_payoff_e6 if is_option else 0,
         )
         self._books.set(self._books.instruments, named, listed)
@@ -257,9 +269,15 @@ class ModelChain:
         return tx_hashes
 
     def _execute(self, sender: str, call: Call, timestamp_s: int) -> tuple[str, tuple[tuple[int, str], ...]]:
-        if not self._operators.get(sender):
+        if not isinstance(call, Publication | Claim) and not self._operators.get(sender):
             return NO_ROLE, ()
         try:
+            if isinstance(call, Publication):
+                publish(self._books, call, timestamp_s)
+                return "", ()
+            if isinstance(call, Claim):
+                claim(self._books, *call, timestamp_s)
+                return "", ()
             if isinstance(call, Batch):
                 return "", tuple(settle(self._books, call, timestamp_s))
             self._exits.append(withdraw_by_sig(self._books, call, timestamp_s))

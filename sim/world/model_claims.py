@@ -17,8 +17,12 @@ from sim.world.model_contracts import (
     Revert,
 )
 from sim.world.model_exits import is_abandoned
-from system.model.typed_data import KIND_OPTION
+from system.model.typed_data import KIND_OPTION, KIND_PERP, KIND_SPOT
 from system.model.units import QTY_SCALE
+from system.risk.options import payoff_e6
+
+_MOST = (1 << 62) - 1
+"""Of a published price: type(uint64).max >> 2."""
 
 
 class Ending(NamedTuple):
@@ -29,9 +33,50 @@ class Ending(NamedTuple):
 
     price: int
     at_s: int
+    told: int  # the price that was published, or at which it was closed out
     deficit: int = 0
     recovered: int = 0
     owed: int = 0
+
+
+class Publication(NamedTuple):
+    """Clearing.publish of a price at expiry."""
+
+    instrument: bytes
+    price: int
+    at_s: int
+
+
+class Claim(NamedTuple):
+    """Clearing.claim."""
+
+    instrument: bytes
+    account: str
+
+
+def publish(books: Books, told: Publication, now_s: int) -> None:
+    """Clearing.publish of a price at expiry.
+
+    Raises:
+        Revert: UnknownBook, StaleObservation, InstrumentExpired, WrongKind, NotExpired, BadValue.
+    """
+    listed = books.instruments.get(told.instrument)
+    if listed is None or listed.kind == KIND_SPOT:
+        raise Revert("UnknownBook", (told.instrument,))
+    if told.at_s > now_s:
+        raise Revert("StaleObservation", ())
+    if told.instrument in books.endings:
+        raise Revert("InstrumentExpired", ())
+    if listed.kind == KIND_PERP:
+        raise Revert("WrongKind", ())
+    if told.at_s < listed.expiry_s:
+        raise Revert("NotExpired", ())
+    if not 0 < told.price <= _MOST:
+        raise Revert("BadValue", ())
+    pays = (
+        payoff_e6(listed.option_type, listed.strike, told.price, listed.cap) if listed.escrow else told.price
+    )
+    books.set(books.endings, told.instrument, Ending(pays, now_s, told.price))
 
 
 def close_out(books: Books, instrument: bytes, now_s: int) -> None:
@@ -44,10 +89,10 @@ def close_out(books: Books, instrument: bytes, now_s: int) -> None:
         raise Revert("InstrumentExpired", ())
     if not is_abandoned(books, now_s):
         raise Revert("NotAbandoned", ())
-    price = books.last_prices.get(instrument, 0)
+    price = last = books.last_prices.get(instrument, 0)
     if _is_option(books, instrument):  # its price is its premium, and it is worth no more than its escrow
         price = min(price, books.instruments[instrument].escrow)
-    books.set(books.endings, instrument, Ending(price, now_s))
+    books.set(books.endings, instrument, Ending(price, now_s, last))
 
 
 def record_deficit(books: Books, instrument: bytes, account: str, _now_s: int) -> None:

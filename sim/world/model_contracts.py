@@ -8,7 +8,7 @@ quantity can reach. Every change is journalled, and a reorganisation plays the j
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from system.model.typed_data import Domain, domain_separator
 
@@ -26,13 +26,17 @@ class Revert(Exception):
 class Instrument(NamedTuple):
     """A listed market. `asset` is the base of a spot market; `house` a derivative's own account.
 
-    `escrow` is the most that one option pays, uUSDC per 1.0 base.
+    `strike`, `cap` and `escrow` (the most that one option pays) are uUSDC per 1.0 base.
     """
 
     kind: int
     im_ppm: int
     asset: str
     house: str
+    expiry_s: int = 0
+    option_type: Literal["CALL", "PUT"] = "CALL"
+    strike: int = 0
+    cap: int = 0
     escrow: int = 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from sim.world.calldata import decode_batch, decode_withdrawal
+from sim.world.calldata import decode_batch, decode_claim, decode_publication, decode_withdrawal
+from sim.world.model_claims import Claim, Publication
 from sim.world.model_settlement import Batch
-from system.adapters.evm import abi
+from system.adapters.evm import abi, keeper
 from system.model.errors import ChainReverted
 from system.model.typed_data import address_bytes, keccak
 from system.ports.chain import ChainFill, Fees, PreparedTx, SignedOrder, SignedWithdrawal
@@ -19,8 +20,8 @@ PREPARED_KEPT = 1024
 _ENVELOPE = struct.Struct(">6s20sQQQ32s")
 _MAGIC = b"model\0"
 
-Call = Batch | SignedWithdrawal
-"""What the operator's transactions do."""
+Call = Batch | SignedWithdrawal | Publication | Claim
+"""What the exchange's transactions do: the operator's, then the keeper's."""
 
 
 class Waiting(NamedTuple):
@@ -71,6 +72,10 @@ class Pool:
         senders[tx.nonce] = waiting
         return True
 
+    def next_nonce(self, sender: str) -> int:
+        """Return the sender's next nonce after everything that is mined."""
+        return self._nonces.get(sender, 0)
+
     def pending_nonce(self, sender: str) -> int:
         """Return the sender's next nonce after everything that waits without a gap."""
         nonce = self._nonces.get(sender, 0)
@@ -113,6 +118,14 @@ def batch_of(
     return Batch(batch_id, prev_hash, [_lower(order) for order in orders], list(fills), head), calldata
 
 
+_READERS: dict[bytes, Callable[[bytes], Call]] = {
+    abi.SETTLE_BATCH: decode_batch,
+    abi.WITHDRAW_BY_SIG: decode_withdrawal,
+    keeper.PUBLISH: decode_publication,
+    keeper.CLAIM: decode_claim,
+}
+
+
 def _seal(call: Call, calldata: bytes) -> bytes:
     return call.head if isinstance(call, Batch) else keccak(calldata)
 
@@ -133,8 +146,7 @@ def _unpack(tx: PreparedTx) -> Waiting:
     calldata = tx.raw[_ENVELOPE.size :]
     if magic != _MAGIC or nonce != tx.nonce:
         raise ChainReverted("Refused", ("not a transaction of the model chain",))
-    is_batch = calldata[:4] == abi.SETTLE_BATCH
-    call = decode_batch(calldata) if is_batch else decode_withdrawal(calldata)
+    call: Call = _READERS[calldata[:4]](calldata)
     fees = Fees(max_fee, priority_fee)
     envelope = _ENVELOPE.pack(_MAGIC, sender, nonce, *fees, _seal(call, calldata))
     return Waiting("0x" + keccak(envelope).hex(), "0x" + sender.hex(), fees, call)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sim.world.model_pool import batch_of
+from sim.world.deploy import KEEPER
+from sim.world.model_claims import Claim, Publication
+from sim.world.model_contracts import NO_POSITION
+from sim.world.model_pool import Call, batch_of
 from system.adapters.evm import abi
+from system.adapters.evm.keeper import encode_claim, encode_publish
 from system.adapters.evm.operator_key import OperatorKey
-from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
+from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above, offer_for
 from system.model.errors import Unavailable
 from system.ports.chain import (
     Bid,
@@ -105,3 +110,30 @@ class ModelPort:
         if to_block >= len(blocks):
             raise Unavailable(f"exits up to block {to_block}: the chain is at {len(blocks) - 1}")
         return [seen for block in blocks[from_block : to_block + 1] for seen in block.exits]
+
+    def ending(self, instrument_id: bytes) -> int:
+        _, _, books = self._world.seen()
+        found = books.endings.get(instrument_id)
+        return 0 if found is None else found.told
+
+    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
+        _, _, books = self._world.seen()
+        return [books.positions.get((account, instrument_id), NO_POSITION)[0] for account in accounts]
+
+    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+        calldata = encode_publish(instrument_id, price_e6, at_s, b"")
+        return self._of_the_keeper([(Publication(instrument_id, price_e6, at_s), calldata)])
+
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+        return self._of_the_keeper(
+            [(Claim(instrument_id, account), encode_claim(instrument_id, account)) for account in accounts]
+        )
+
+    def _of_the_keeper(self, calls: Sequence[tuple[Call, bytes]]) -> list[PreparedTx]:
+        self._world.seen()
+        pool = self._world.pool
+        first, fees = pool.next_nonce(KEEPER), offer_for(pool.base_fee)
+        return [
+            pool.prepare(KEEPER, first + place, fees, call, calldata)
+            for place, (call, calldata) in enumerate(calls)
+        ]

@@ -26,7 +26,8 @@ def expire(engine: Engine, price_e6: int, now_ns: int) -> Iterator[Step]:
         yield Refused(RejectReason.EXCHANGE_CLOSED)
         return
     due = engine.spec.expiry_ns and now_ns >= engine.spec.expiry_ns
-    if not due and engine.state is not MarketState.SETTLING:
+    # the contracts take no price before the expiry
+    if not due and (engine.state is not MarketState.SETTLING or engine.spec.ends_on_chain):
         yield Refused(RejectReason.TOO_EARLY)
         return
     yield from wind_up(engine, now_ns)

@@ -126,7 +126,12 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def clears(self) -> bool:
         """Tell whether the clearing house moves positions: funding, liquidation, settlement."""
-        return self.settlement == "ledger" and self.kind is not MarketKind.SPOT
+        return self.kind is not MarketKind.SPOT and (self.settlement == "ledger" or self.ends_on_chain)
+
+    @property
+    def ends_on_chain(self) -> bool:
+        """Tell whether the price at expiry goes to the contracts, and claims with it."""
+        return self.settlement == "chain" and self.kind is MarketKind.OPTION
 
     @property
     def liquidates(self) -> bool:
@@ -215,8 +220,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
         return ""
 
     def _settlement_problem(self) -> str:
-        # the contracts know spot and perps without funding so far
-        unknown_on_chain = self.kind in (MarketKind.FUTURE, MarketKind.OPTION) or self.funding != "none"
+        # what is liquidated or pays funding is not brought to the contracts
+        unknown_on_chain = self.kind is MarketKind.FUTURE or self.funding != "none"
         if self.settlement == "chain" and unknown_on_chain:
             return f"settlement: expected ledger for {self.kind} with funding {self.funding}, was chain"
         if self.settlement == "chain" and self.stp == "NONE":

@@ -78,6 +78,7 @@ _WITHDRAWAL_TYPEHASH = keccak(
     b"Withdrawal(address account,uint256 amount,bool asCxpt,uint64 nonce,uint40 deadline)"
 )
 
+_OBSERVATION_TYPEHASH = keccak(b"Observation(bytes32 instrumentId,uint8 what,int256 value,uint40 timestamp)")
 _COLLATERAL_TYPEHASH = keccak(
     b"Collateral(address account,string symbol,int256 amount,string purpose,uint64 nonce,uint40 deadline)"
 )
@@ -88,6 +89,7 @@ _pack_instrument = Struct(">32s31xB32s24xQ24xQ31x?24xQ").pack
 _pack_order = Struct(">32s12x20s28xI32s31xB31xB24xQ24xQ24xQ24xQ30xH").pack
 _pack_cancel = Struct(">32s12x20s24xQ24xQ24xQ").pack
 _pack_withdrawal = Struct(">32s12x20s32s31x?24xQ24xQ").pack
+_pack_observation = Struct(">32s32s31xB32s24xQ").pack
 _pack_collateral = Struct(">32s12x20s32s32s32s24xQ24xQ").pack
 
 
@@ -139,6 +141,15 @@ def tif_bits(tif: str, post_only: bool, reduce_only: bool, is_market: bool) -> i
     """
     number = TIF_IOC if is_market else _TIF_NUMBER[tif]
     return number | post_only * POST_ONLY_BIT | reduce_only * REDUCE_ONLY_BIT | is_market * MARKET_BIT
+
+
+def observation_digest(
+    domain: Domain, instrument_id: bytes, what: int, value: int, timestamp_s: int
+) -> bytes:
+    """Return the digest of an observation (mark, funding payment, price at expiry) for Clearing's signers."""
+    word = value.to_bytes(32, signed=True)
+    packed = _pack_observation(_OBSERVATION_TYPEHASH, instrument_id, what, word, timestamp_s)
+    return _digest(domain_separator(domain), packed)
 
 
 def order_digest(  # noqa: PLR0913 - the signed fields, in their signed order

@@ -182,3 +182,19 @@ class Chain(Protocol):
 
     def exits(self, from_block: int, to_block: int) -> list[ExitSeen]:
         """Return the exits that the Vault queued and paid in these blocks, inclusive, in order."""
+
+    def ending(self, instrument_id: bytes) -> int:
+        """Return the price at which a derivative has ended, uUSDC per 1.0 base; 0 while it has not."""
+
+    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
+        """Return accounts' positions on chain, signed, in 1e-8 base."""
+
+    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+        """Sign the price at an expiry, and the transaction that publishes it."""
+
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+        """Sign a transaction for each account that claims what its position was worth at the end.
+
+        They come from an account of their own, from its next nonce on: what a block did not take is
+        prepared again, as the same transaction or a better offer.
+        """

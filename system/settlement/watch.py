@@ -19,6 +19,7 @@ from system.ports.store import Action, Clause, Store, Update
 from system.settlement.batching import CONFIRMED, HEAD_KEY, PREPARED, batch_key
 from system.settlement.contents import refusals
 from system.settlement.deposits import credit_deposits
+from system.settlement.endings import end_markets
 from system.settlement.exits import follow_exits
 from system.settlement.reasons import reason_of
 from system.settlement.submit import ABOUT_THE_BID, Submitting
@@ -37,8 +38,9 @@ class Watch:
         self._withdrawals = Withdrawals(store, chain, clock, config)
 
     def handle(self, event: dict[str, Any], context: Any = None) -> None:
-        """Credit deposits, follow exits, bring on open batches and withdrawals; what cannot be done waits."""
-        for step in (self._credit, self._follow_exits, self._bring_on, self._withdrawals.bring_on):
+        """Credit deposits, follow exits, bring on batches, withdrawals and endings; the rest waits."""
+        bring_on = (self._bring_on, self._withdrawals.bring_on, self._end_markets)
+        for step in (self._credit, self._follow_exits, *bring_on):
             try:
                 step()
             except (ChainReverted, Throttled, TimedOut, Unavailable):
@@ -49,6 +51,9 @@ class Watch:
 
     def _follow_exits(self) -> None:
         follow_exits(self._store, self._chain, self._config)
+
+    def _end_markets(self) -> None:
+        end_markets(self._store, self._chain, self._config)
 
     def _bring_on(self) -> None:
         head = self._store.get(SETTLEMENTS, HEAD_KEY)

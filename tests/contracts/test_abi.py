@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from sim.world import deploy
 from sim.world.artifacts import artifact
-from sim.world.calldata import decode_batch, decode_withdrawal
+from sim.world.calldata import decode_batch, decode_claim, decode_publication, decode_withdrawal
 from sim.world.chain_world import open_chain
-from system.adapters.evm import abi
+from sim.world.model_claims import Claim, Publication
+from system.adapters.evm import abi, keeper
 from system.adapters.evm.transaction import created_address, sign_transaction
 from system.model.errors import ProvisionError, ScenarioError
 from system.ports.chain import ChainFill, Fees, SignedOrder, SignedWithdrawal
@@ -63,6 +64,34 @@ def test_names_are_the_contracts() -> None:
     assert {"toAssets(uint256)", abi.WITHDRAW_BY_SIG_SIGNATURE} <= signatures("function", "Vault")
 
 
+def uint(bits: int) -> st.SearchStrategy[int]:
+    return st.integers(0, 2**bits - 1)
+
+
+def test_the_keeper_s_names_are_clearing_s() -> None:
+    functions = signatures("function", "Clearing")
+    called = {keeper.PUBLISH_SIGNATURE, keeper.CLAIM_SIGNATURE}
+    assert called | {keeper.BOOK_SIGNATURE, keeper.POSITION_SIGNATURE} <= functions
+    (book_of,) = [entry for entry in artifact("Clearing")["abi"] if entry.get("name") == "bookOf"]
+    fields = [field["name"] for field in book_of["outputs"][0]["components"]]
+    assert fields[keeper.EXPIRY_PRICE_WORD] == "expiryPrice"
+    assert fields[keeper.EXPIRED_AT_WORD] == "expiredAt"
+
+
+@given(st.binary(min_size=32, max_size=32), uint(62), uint(40), st.binary(max_size=70))
+def test_a_publication_is_the_abi_s(instrument: bytes, price: int, at_s: int, signature: bytes) -> None:
+    told = keeper.encode_publish(instrument, price, at_s, signature)
+    assert told == deploy.call(keeper.PUBLISH_SIGNATURE, instrument, keeper.EXPIRY, price, at_s, [signature])
+    assert decode_publication(told) == Publication(instrument, price, at_s)
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=20, max_size=20))
+def test_a_claim_is_the_abi_s(instrument: bytes, account: bytes) -> None:
+    told = keeper.encode_claim(instrument, "0x" + account.hex())
+    assert told == deploy.call(keeper.CLAIM_SIGNATURE, instrument, "0x" + account.hex())
+    assert decode_claim(told) == Claim(instrument, "0x" + account.hex())
+
+
 def test_every_error_has_a_name() -> None:
     declared = signatures("error", "Settlement", "Clearing", "Vault")
     unknown = {
@@ -89,10 +118,6 @@ def test_decode_error() -> None:
     assert abi.decode_error(deploy.call("Error(string)", "no")) == ("Reverted", ("no",))
     assert abi.decode_error(b"\x01\x02\x03\x04\x05") == ("0x01020304", ("0x05",))
     assert abi.error_name(b"\x01\x02\x03\x04") == "0x01020304"
-
-
-def uint(bits: int) -> st.SearchStrategy[int]:
-    return st.integers(0, 2**bits - 1)
 
 
 orders = st.builds(

@@ -9,7 +9,7 @@ from sim.world.purse import Purse, purse_of
 from system.model.market import MarketSpec
 from system.ports.chain import ChainFill
 from system.settlement.gas import TX_GAS_CAP, gas_limit
-from tests.contracts.traders import BUY, COIN, FUNDS, PERP, SELL, SPOT, START_S, Order, Settler
+from tests.contracts.traders import BUY, CALL, COIN, FUNDS, PERP, SELL, SPOT, START_S, Order, Settler
 from tests.rules import rule
 
 FILLS = 50
@@ -22,7 +22,7 @@ SELLERS, BUYERS = STRANGERS[:FILLS], STRANGERS[FILLS:]
 def settler() -> Iterator[Settler]:
     world = open_chain("anvil", START_S)
     try:
-        world.deploy([PERP, SPOT])
+        world.deploy([PERP, SPOT, CALL])
         world.fund([(one.private_key, one.account, FUNDS) for one in SELLERS])
         world.fund([(one.private_key, one.account, {"USDC": FUNDS["USDC"]}) for one in BUYERS])
         yield Settler(world)
@@ -60,10 +60,10 @@ def order_of(trader: Purse, side: int, nonce: int, market: MarketSpec, times: in
 
 @rule("SETL-009")
 @pytest.mark.anvil
-@pytest.mark.parametrize("market", [PERP, SPOT], ids=["perp", "spot"])
+@pytest.mark.parametrize("market", [PERP, SPOT, CALL], ids=["perp", "spot", "option"])
 def test_the_limit_is_a_third_above_every_kind_of_batch(settler: Settler, market: MarketSpec) -> None:
     # nonces far from each other, so that each order pays for a fresh slot
-    first = 1_000 if market is PERP else 10_000
+    first = {PERP: 1_000, SPOT: 10_000, CALL: 100_000}[market]
     kinds = (strangers, sweep, again_and_again)
     for number, kind in enumerate(kinds):
         orders, fills = kind(market, first + 1_000 * number)

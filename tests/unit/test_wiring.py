@@ -39,6 +39,7 @@ from tests.unit.adapters.evm.aggregator import (
 )
 
 SECRET = "dex/operator-key"
+KEEPERS_SECRET = "dex/keeper-key"
 SOCKETS_URL = "https://abc123.execute-api.us-east-1.amazonaws.com/live"
 ACCOUNT = "123456789012"  # moto's
 SYMBOL = PERP.symbol
@@ -63,11 +64,13 @@ ENVIRONMENT = {
     "DEX_CHAIN_RPC_URL": "http://127.0.0.1:9",
     "DEX_SETTLEMENT_ADDRESS": WHERE.settlement.upper().replace("X", "x"),
     "DEX_VAULT_ADDRESS": WHERE.vault.upper().replace("X", "x"),
+    "DEX_CLEARING_ADDRESS": WHERE.clearing.upper().replace("X", "x"),
     "DEX_ASSETS": json.dumps({token.upper().replace("X", "x"): name for token, name in WHERE.assets.items()}),
     "DEX_CHAINLINK_FEEDS": json.dumps({"BTC": FEED.upper().replace("X", "x")}),
     "DEX_PYTH_ADDRESS": PYTH,
     "DEX_PYTH_FEEDS": json.dumps({"BTC": PYTH_FEED.upper().replace("X", "x")}),
     "DEX_OPERATOR_KEY_SECRET": SECRET,
+    "DEX_KEEPER_KEY_SECRET": KEEPERS_SECRET,
     "DEX_CONFIRMATIONS": str(CONFIRMATIONS),
     "DEX_INGRESS": "pipe",
     "DEX_SIGNATURES": "real",

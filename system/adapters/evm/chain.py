@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from system.adapters.evm import abi
+from system.adapters.evm.keeper import Keeper
 from system.adapters.evm.operator_key import OperatorKey
 from system.adapters.evm.pricing import FIRST_OFFER, MOST_WE_PAY, offer_above
 from system.adapters.evm.rpc import JsonRpc, RpcError, result_of
 from system.adapters.evm.transaction import sign_transaction
 from system.model.errors import ChainReverted, Unavailable
+from system.model.typed_data import Domain
 from system.ports.chain import (
     Bid,
     ChainFill,
@@ -47,6 +49,7 @@ class Contracts(NamedTuple):
     chain_id: int
     settlement: str
     vault: str
+    clearing: str
     assets: Mapping[str, str]
 
 
@@ -56,6 +59,7 @@ class EvmChain:
     Args:
         rpc: a node.
         operator_key: reads the operator's key; called when it is needed, and again once it has no role.
+        keeper_key: reads the key of who publishes prices at expiry and claims; one of Clearing's signers.
         contracts: where they are.
         most: the ceiling of all offers.
     """
@@ -64,6 +68,7 @@ class EvmChain:
         self,
         rpc: JsonRpc,
         operator_key: Callable[[], bytes],
+        keeper_key: Callable[[], bytes],
         contracts: Contracts,
         most: Fees = MOST_WE_PAY,
     ) -> None:
@@ -71,6 +76,8 @@ class EvmChain:
         self._operator_key = OperatorKey(operator_key)
         self._contracts = contracts
         self._most = most
+        domain = Domain(contracts.chain_id, contracts.settlement)
+        self._keeper = Keeper(rpc, keeper_key, domain, contracts.clearing)
 
     def block_number(self) -> int:
         """Return the height of the head."""
@@ -261,6 +268,22 @@ class EvmChain:
         found = [self._exit(log) for log in self._vault_logs(topics, from_block, to_block)]
         found.sort(key=lambda seen: (seen.block_number, seen.log_index))
         return found
+
+    def ending(self, instrument_id: bytes) -> int:
+        """Return the price at which a derivative has ended, 0 while it has not."""
+        return self._keeper.ending(instrument_id)
+
+    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
+        """Return accounts' positions, signed."""
+        return self._keeper.sizes(instrument_id, accounts)
+
+    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+        """Sign the price at an expiry, and the transaction that publishes it."""
+        return self._keeper.publish(instrument_id, price_e6, at_s)
+
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+        """Sign a claim for each account."""
+        return self._keeper.claim(instrument_id, accounts)
 
     def _vault_logs(self, topics: list[str], from_block: int, to_block: int) -> list[dict[str, Any]]:
         query = {

@@ -29,5 +29,17 @@ def offer_above(offer: Fees, base_fee: int, most: Fees) -> Fees:
     return better if better.max_fee <= most.max_fee and better.priority_fee <= most.priority_fee else offer
 
 
+def offer_for(base_fee: int) -> Fees:
+    """Return the first offer, doubled until it is twice the base fee: a repeat is the same or better.
+
+    >>> offer_for(0) == FIRST_OFFER, offer_for(60 * GWEI).max_fee // GWEI
+    (True, 200)
+    """
+    times = 1
+    while times * FIRST_OFFER.max_fee < 2 * base_fee:
+        times *= 2
+    return Fees(min(times * FIRST_OFFER.max_fee, MOST_WE_PAY.max_fee), times * FIRST_OFFER.priority_fee)
+
+
 def _quarter_more(fee: int) -> int:
     return -(-fee * 5 // 4)

@@ -17,7 +17,7 @@ _CASH = "USDC"
 
 
 class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A node, the contracts, the name of the secret with the operator's key, and feeds by asset.
+    """A node, the contracts, the names of the secrets with the operator's and the keeper's key, and feeds.
 
     `feeds` are Chainlink's aggregators, `pyth_feeds` ids within Pyth's one contract.
     """
@@ -25,6 +25,7 @@ class ChainSettings(msgspec.Struct, frozen=True, kw_only=True):
     rpc_url: str
     contracts: Contracts
     operator_key_secret: str
+    keeper_key_secret: str
     feeds: dict[str, str]
     pyth: str
     pyth_feeds: dict[str, str]
@@ -58,16 +59,18 @@ def chain_from_environment(environ: Mapping[str, str]) -> ChainSettings:
             int(chain_id),
             _contract(environ, "DEX_SETTLEMENT_ADDRESS"),
             _contract(environ, "DEX_VAULT_ADDRESS"),
+            _contract(environ, "DEX_CLEARING_ADDRESS"),
             assets,
         ),
         operator_key_secret=_text(environ, "DEX_OPERATOR_KEY_SECRET", "the name of a secret"),
+        keeper_key_secret=_text(environ, "DEX_KEEPER_KEY_SECRET", "the name of a secret"),
         feeds={asset: _address("DEX_CHAINLINK_FEEDS", feed) for asset, feed in feeds.items()},
         pyth=_contract(environ, "DEX_PYTH_ADDRESS"),
         pyth_feeds={asset: feed.lower() for asset, feed in pyth_feeds.items()},
     )
 
 
-def operator_key_of(secret: str) -> bytes:
+def key_of(secret: str, setting: str) -> bytes:
     """Return the private key that a secret holds as hex, with or without 0x.
 
     Raises:
@@ -78,7 +81,7 @@ def operator_key_of(secret: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
-        raise ConfigError("DEX_OPERATOR_KEY_SECRET", "expected a secret of 64 hex digits, was something else")
+        raise ConfigError(setting, "expected a secret of 64 hex digits, was something else")
     return key
 
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from system.model.market import MarketKind, MarketSpec
+from system.matcher.settling import expire
+from system.matcher.steps import Refused
+from system.model.errors import RejectReason
+from system.model.market import MarketKind, MarketSpec, MarketState
+from system.model.units import NS
 from tests.rules import rule
 from tests.unit.matcher.venue import E6, E8, FUNDS, Venue, ended
 
@@ -91,3 +96,20 @@ def test_whatever_is_traded_the_lock_is_exact(orders):
     venue = Venue(PUT)
     for trader, side, qty, price, reduce_only in orders:
         venue.send(trader, side, qty, price, reduce_only=reduce_only)
+
+
+@rule("EXPI-010")
+@pytest.mark.parametrize("settlement", ["ledger", "chain"])
+def test_only_the_ledger_can_settle_before_the_expiry(settlement):
+    venue = Venue(replace(CALL, settlement=settlement))
+    venue.send("ann", "SELL", 1, 10)
+    venue.send("bob", "BUY", 1, 10)
+    venue.engine.state = MarketState.SETTLING
+    early = list(expire(venue.engine, 150 * E6, (JUNE - 1) * NS))
+    if settlement == "ledger":
+        assert venue.engine.state is MarketState.CLOSED
+        return
+    assert early == [Refused(RejectReason.TOO_EARLY)]
+    assert venue.position("bob") == 1
+    list(expire(venue.engine, 150 * E6, JUNE * NS))
+    assert venue.engine.state is MarketState.CLOSED

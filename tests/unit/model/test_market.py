@@ -52,7 +52,7 @@ def test_other_symbols_say_nothing(symbol):
 @pytest.mark.parametrize(
     ("symbol", "kind", "terms", "problem"),
     [
-        ("BTC-27JUN25-60000-C", MarketKind.OPTION, CALL, "settlement"),
+        ("BTC-27JUN25", MarketKind.FUTURE, {"expiry_s": JUNE}, "settlement"),
         ("BTC-27JUN25-60000-C", MarketKind.OPTION, {**CALL, "cap_e6": 60_000 * E6}, "cap_e6"),
         ("BTC-27JUN25-60000-C", MarketKind.OPTION, {**CALL, "cap_e6": 60_001 * E6}, "strike and cap"),
         ("BTC-27JUN25-60000-C", MarketKind.OPTION, {**CALL, "strike_e6": 1}, "strike_e6"),
@@ -74,8 +74,9 @@ def test_illegal_terms_are_named(symbol, kind, terms, problem):
 
 
 @rule("MARK-004")
-def test_legal_terms_survive_their_row():
-    call = spec("BTC-27JUN25-60000-C", MarketKind.OPTION, settlement="ledger", **CALL)
+@pytest.mark.parametrize("settlement", ["ledger", "chain"])
+def test_legal_terms_survive_their_row(settlement):
+    call = spec("BTC-27JUN25-60000-C", MarketKind.OPTION, settlement=settlement, **CALL)
     assert call.problem() == ""
     assert call.max_payoff_e6 == 60_000 * E6
     assert spec_from_item(call.to_item(MarketState.ACTIVE, 1)) == call

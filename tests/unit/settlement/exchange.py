@@ -30,14 +30,14 @@ from system.ports.store import Put, Store
 from system.settlement.batching import CONFIRMED, HEAD_KEY, batch_key
 from system.settlement.submit import Settle
 from system.settlement.watch import Watch
-from tests.contracts.traders import BLOCK_S, BTC_PRICE, COIN, PERP, SPOT, START_S, TRADERS, open_funded
+from tests.contracts.traders import BLOCK_S, BTC_PRICE, CALL, COIN, PERP, SPOT, START_S, TRADERS, open_funded
 
 CONFIG = Config(signatures="off", confirmations=2)
 QTY = COIN // 1_000
 TABLES = (
     TableDef(keys.ORDERS, stream=True),
     TableDef(keys.TRADES, INDEXES[keys.TRADES], stream=True),
-    TableDef(keys.MARKETS),
+    TableDef(keys.MARKETS, INDEXES[keys.MARKETS]),
     TableDef(keys.BALANCES),
     TableDef(keys.SETTLEMENTS),
     TableDef(keys.IDEMPOTENCY),
@@ -55,11 +55,11 @@ class Exchange:
         self.chain: Chain = self.world.chain()
         self.signed = signed
         self.config = config
-        self.numbers = {PERP.symbol: 0, SPOT.symbol: 0}
+        self.numbers = dict.fromkeys((PERP.symbol, SPOT.symbol, CALL.symbol), 0)
         self.nonces = 0
         self.withdrawals = 0
         self.asked: list[tuple[Item, Key]] = []  # withdrawals that must be paid
-        for spec in (PERP, SPOT):
+        for spec in (PERP, SPOT, CALL):
             self.store.write(Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, 0)))
 
     # the functions, with the ports as they are now

@@ -16,6 +16,7 @@ from system.ports.chain import PreparedTx
 
 Answer = Callable[[Any], tuple[int, bytes]]
 SETTLEMENT, VAULT, USDC = "0x" + "5e" * 20, "0x" + "fa" * 20, "0x" + "cc" * 20
+CLEARING = "0x" + "c1" * 20
 TX = PreparedTx("0x" + "ab" * 32, b"\x02raw", 4)
 
 
@@ -43,7 +44,8 @@ class Node:
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def chain(self) -> EvmChain:
-        return EvmChain(self.rpc, b"\x01" * 32, Contracts(1, SETTLEMENT, VAULT, {USDC: "USDC"}))
+        contracts = Contracts(1, SETTLEMENT, VAULT, CLEARING, {USDC: "USDC"})
+        return EvmChain(self.rpc, lambda: b"\x01" * 32, lambda: b"\x02" * 32, contracts)
 
     def says(self, **answers: Any) -> None:
         """Answer each method with a result, or with an error when it is an RpcError."""

@@ -1,0 +1,95 @@
+"""Options end on chain as they ended in the ledger: the price is published, every holder's claim is sent.
+
+The ledger pays at once when a market is settled. The chain follows when all its trades are final, by
+steps that Clearing takes only once each; so nothing is stored before it is sent, and whoever dies in
+between leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from system.config import Config
+from system.model import keys, trade
+from system.model.errors import ChainReverted, ConditionFailed
+from system.model.keys import MARKETS, META, ORDERS, SETTLEMENTS, TRADES, Item, Key
+from system.model.market import MarketState, spec_from_item
+from system.model.signing import instrument_id
+from system.ports.chain import Chain, PreparedTx
+from system.ports.store import NOT_EXISTS, Put, Store, Update, query_all
+
+CLAIMING = "CLAIMING"
+"""Status of an ending whose claims are not all final; then CONFIRMED."""
+
+_GET_MANY = 100
+_AT_ONCE = 50
+"""Claims that are sent in one watch; a block has room for some hundred."""
+
+
+def ending_key(symbol: str) -> Key:
+    """Return the key of a market's row in Settlements: {symbol, status, accounts, cleared_at_block}."""
+    return Key(f"ENDING#{symbol}", META)
+
+
+def end_markets(store: Store, chain: Chain, config: Config) -> None:
+    """Bring every settled market on chain a step further. Rules: SETL-019, SETL-020."""
+    for market in query_all(store, MARKETS, MarketState.CLOSED.value, index="status"):
+        if spec_from_item(market).ends_on_chain:
+            _bring_on(store, chain, config, market)
+
+
+def _bring_on(store: Store, chain: Chain, config: Config, market: Item) -> None:
+    symbol = market["symbol"]
+    key = ending_key(symbol)
+    row = store.get(SETTLEMENTS, key) or _open(store, symbol)
+    if row is None or row["status"] == trade.CONFIRMED:
+        return
+    spec = spec_from_item(market)
+    instrument, accounts = instrument_id(spec), row["accounts"]
+    # The height is read before the positions, so that no claim looks deeper than it is.
+    height = chain.block_number()
+    sizes = chain.sizes(instrument, accounts) if accounts else []
+    left = [account for account, size in zip(accounts, sizes, strict=True) if size]
+    seen = row.get("cleared_at_block")
+    if left:
+        if seen is not None:  # a reorganisation has undone claims
+            store.write(Update(SETTLEMENTS, key, remove=("cleared_at_block",)))
+        if chain.ending(instrument):
+            _send(chain, chain.prepare_claims(instrument, left[:_AT_ONCE]))
+        else:
+            _send(chain, chain.prepare_ending(instrument, market["settle_e6"], spec.expiry_s))
+    elif seen is None:
+        store.write(Update(SETTLEMENTS, key, put={"cleared_at_block": height}))
+    elif height - seen >= config.confirmations:
+        store.write(Update(SETTLEMENTS, key, put={"status": trade.CONFIRMED}))
+
+
+def _open(store: Store, symbol: str) -> Item | None:
+    """Note who held the market, once all its trades are final; before, a fill could still come too late."""
+    rows = query_all(store, TRADES, keys.market_pk(symbol))
+    fills = [row for row in rows if row["tradeType"] == "TRADE"]
+    if any(row["settlementStatus"] not in {trade.CONFIRMED, trade.SKIPPED} for row in fills):
+        return None
+    names = {row[side] for row in fills for side in ("maker_order_id", "taker_order_id")}
+    wanted = [key for key in map(keys.order_key, sorted(names)) if key is not None]
+    accounts: dict[str, None] = {}
+    for start in range(0, len(wanted), _GET_MANY):
+        for order in store.get_many(ORDERS, wanted[start : start + _GET_MANY]):
+            accounts[order["account"]] = None
+    pk, sk = ending_key(symbol)
+    row: dict[str, Any] = {"PK": pk, "SK": sk, "symbol": symbol, "status": CLAIMING}
+    row["accounts"] = sorted(accounts)
+    try:
+        store.write(Put(SETTLEMENTS, row, NOT_EXISTS))
+    except ConditionFailed:
+        return store.get(SETTLEMENTS, ending_key(symbol))
+    return row
+
+
+def _send(chain: Chain, txs: list[PreparedTx]) -> None:
+    """Send them in order; what the node does not take now is prepared again by the next watch."""
+    for tx in txs:
+        try:
+            chain.send(tx)
+        except ChainReverted:
+            return

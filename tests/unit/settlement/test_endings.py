@@ -1,0 +1,125 @@
+"""Options end on chain after they ended in the ledger: after their last fill, once, whatever dies."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from system.model import keys
+from system.model.errors import TimedOut, Unavailable
+from system.model.keys import MARKETS, META, SETTLEMENTS, Key
+from system.model.market import MarketState
+from system.model.trade import CONFIRMED
+from system.model.units import NS
+from system.ports.store import Update
+from system.settlement.endings import CLAIMING, ending_key
+from tests.contracts.traders import BTC_PRICE, CALL, COIN, FUNDS, TRADERS, USDC, fee_of
+from tests.rules import rule
+from tests.unit.settlement.exchange import CONFIG, QTY, Death, Exchange, Fault, event_of
+from tests.unit.settlement.test_crashes import survive
+
+K = CONFIG.confirmations
+PRICE_E6 = 75_000 * USDC
+WRITER, HOLDER = TRADERS[:2]
+
+
+def close(exchange: Exchange) -> None:
+    """The matcher has settled the market."""
+    wait_ns = CALL.expiry_s * NS - exchange.clock.now_ns()
+    exchange.clock.advance(max(0, wait_ns))
+    put = {"status": MarketState.CLOSED.value, "settle_e6": PRICE_E6}
+    exchange.tables.write(Update(MARKETS, Key(keys.market_pk(CALL.symbol), META), put=put))
+    exchange.mine()
+
+
+def row(exchange: Exchange):
+    return exchange.tables.get(SETTLEMENTS, ending_key(CALL.symbol))
+
+
+def sizes(exchange: Exchange) -> list[int]:
+    return [exchange.world.position_of(one.account, CALL.symbol).size_e8 for one in (WRITER, HOLDER)]
+
+
+def watch(exchange: Exchange, rounds: int) -> None:
+    for _ in range(rounds):
+        survive(exchange, exchange.watch)
+        exchange.mine()
+
+
+def check_paid(exchange: Exchange) -> None:
+    """Each has what the contract's terms give, to the unit."""
+    fee, premium = fee_of(BTC_PRICE, QTY), BTC_PRICE * QTY // COIN
+    payoff = (PRICE_E6 - CALL.strike_e6) * QTY // COIN
+    assert sizes(exchange) == [0, 0]
+    assert exchange.world.clearing_usdc() == 0
+    assert exchange.world.usdc_of(WRITER.account) == FUNDS["USDC"] + premium - fee - payoff
+    assert exchange.world.usdc_of(HOLDER.account) == FUNDS["USDC"] - premium - fee + payoff
+
+
+@rule("SETL-019")
+def test_claims_follow_the_last_fill() -> None:
+    """Nothing is published while a fill is under way: it would be refused."""
+    exchange = Exchange()
+    trade = exchange.trade(CALL)
+    close(exchange)
+    exchange.watch()
+    assert row(exchange) is None
+    exchange.settle(event_of([trade]))
+    exchange.mine()
+    exchange.watch()
+    assert row(exchange) is None, "mined, and not final"
+    watch(exchange, K + 1)
+    assert row(exchange)["status"] == CLAIMING
+    assert row(exchange)["accounts"] == sorted((WRITER.account, HOLDER.account))
+    watch(exchange, K + 4)
+    assert row(exchange)["status"] == CONFIRMED
+    assert exchange.status(trade) == CONFIRMED
+    check_paid(exchange)
+
+
+@rule("SETL-020")
+def test_a_reorganisation_undoes_claims() -> None:
+    exchange = Exchange()
+    exchange.settle(event_of([exchange.trade(CALL)]))
+    exchange.mine()
+    watch(exchange, K + 1)
+    close(exchange)
+    exchange.watch()
+    exchange.mine()
+    exchange.watch()
+    exchange.mine()
+    exchange.watch()
+    assert "cleared_at_block" in row(exchange)
+    exchange.world.reorg(1)
+    assert sizes(exchange) != [0, 0]
+    exchange.watch()
+    assert "cleared_at_block" not in row(exchange)
+    watch(exchange, K + 3)
+    assert row(exchange)["status"] == CONFIRMED
+    check_paid(exchange)
+
+
+@rule("SETL-019")
+def test_a_market_that_nobody_traded() -> None:
+    exchange = Exchange()
+    close(exchange)
+    watch(exchange, K + 2)
+    assert (row(exchange)["status"], row(exchange)["accounts"]) == (CONFIRMED, [])
+
+
+@rule("SETL-019")
+@pytest.mark.parametrize("error", [Death, Unavailable, TimedOut])
+@given(at=st.integers(0, 120), when=st.sampled_from(("before", "after")))
+@settings(deadline=None)
+def test_it_dies_anywhere(error: type[BaseException], at: int, when: str) -> None:
+    exchange = Exchange()
+    exchange.mine(K)
+    fault = Fault(at, when, error("x"))
+    trade = exchange.trade(CALL)
+    fault.install(exchange)
+    survive(exchange, lambda: exchange.settle(event_of([trade])))
+    exchange.mine()
+    watch(exchange, K + 1)
+    close(exchange)
+    watch(exchange, K + 7)
+    assert row(exchange)["status"] == CONFIRMED
+    check_paid(exchange)
