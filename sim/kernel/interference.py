@@ -22,7 +22,8 @@ PORT_CALLS: Mapping[str, tuple[str, ...]] = {
     "oracle": ("latest",),
     "chain": (
         *("block_number", "operator", "next_nonce", "settled_head", "fees", "preflight", "prepare_batch"),
-        *("send", "receipt", "deposits", "exits"),
+        *("preflight_withdrawal", "prepare_withdrawal", "send", "receipt", "deposits", "exits"),
+        *("ending", "sizes", "prepare_ending", "prepare_claims"),
     ),
 }
 """Every call by which the system reaches the outside, by port; clock and ids are no outside."""
