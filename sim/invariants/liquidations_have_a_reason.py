@@ -13,6 +13,10 @@ from system.model.market import MarketSpec
 from system.model.units import PPM, QTY_SCALE
 
 
+_FORCED = frozenset({"LIQUIDATION", "ADL"})
+"""Types of the trades that nobody ordered; a funding tick is one without traders."""
+
+
 @invariant("liquidations_have_a_reason", at_end_only=True)
 def check(state: State) -> Found:
     """A position that is closed by force was below its maintenance margin at the mark of that moment.
@@ -52,7 +56,7 @@ def check(state: State) -> Found:
                 where = f"event {number}, {symbol} trade {trade['trade_no']} of {trade['taker']}"
                 was = f"{before['size_e8']} with cost {before['cost']} and margin {before['margin']}"
                 yield Violation(where, f"a position below its maintenance margin at {near}", was)
-        begun |= {(row["taker"], row["symbol"]) for row in puts[keys.TRADES] if row["tradeType"] != "TRADE"}
+        begun |= {(row["taker"], row["symbol"]) for row in puts[keys.TRADES] if row["tradeType"] in _FORCED}
         for row in puts[keys.POSITIONS]:
             positions[row["trader"], row["symbol"]] = row
         marks.update({symbol: given[-1] for symbol, given in told.items() if given})
@@ -67,7 +71,7 @@ def _forced_alone(rows: list[Item]) -> list[Item]:
     busy |= {row["maker"] for row in rows}
     firsts: dict[str, Item] = {}
     for row in rows:
-        if row["tradeType"] != "TRADE" and row["taker"] not in busy and row["taker"] != "inventory":
+        if row["tradeType"] in _FORCED and row["taker"] not in busy and row["taker"] != "inventory":
             firsts.setdefault(row["taker"], row)
     return list(firsts.values())
 
