@@ -12,7 +12,6 @@ from system.model.keys import Item
 from system.model.market import MarketSpec
 from system.model.units import PPM, QTY_SCALE
 
-
 _FORCED = frozenset({"LIQUIDATION", "ADL"})
 """Types of the trades that nobody ordered; a funding tick is one without traders."""
 
