@@ -50,6 +50,12 @@ def count(world: World) -> dict[str, int]:
         "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
         "withdrawals": len(withdrawn),
         "withdrawn": sum(row["amount"] for row in withdrawn),
+        "cxpt_minted": sum(
+            row["amount"] for row in commands if row["orderType"] == "MINT" and row["status"] == "DONE"
+        ),
+        "cxpt_redeemed": -sum(
+            row["amount"] for row in commands if row["orderType"] == "REDEEM" and row["status"] == "DONE"
+        ),
         "funding_ticks": len(rows) - len(trades),
         "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
     }

@@ -35,6 +35,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     confirmations: int = 3
     stuck_ns: int = 180 * NS  # how long a sent transaction may wait before it offers more
     depth_levels: int = 10
+    cxpt_redeemable: bool = True  # whether CXPT is taken back, one to one
     index_guard_ppm: int = 0  # how far two feeds of one age may differ; 0: what the asset is held to
     index_volatility_ppm: int = PPM  # a year's, by which the guard grows with the feeds' difference of ages
     index_numeraire: str = "USD"  # or USDC: what an index is told in

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from sim.agents.base import Agent, Life, begin
 from sim.agents.quoting import Quotes
 from sim.agents.taking import close, take
+from sim.client.vault import withdraw_all
 from sim.scenario.units import (
     SECOND_NS,
     PositiveDuration,
@@ -78,7 +79,7 @@ class PanicWithdrawer(Agent):
             left = left or desk.inventory_e8(symbol) != 0
         if left:
             return self.every
-        desk.withdraw_all(as_cxpt=self.as_cxpt)
+        withdraw_all(desk, as_cxpt=self.as_cxpt)
         return max(self.every, MINUTE_NS)
 
     def _hazard(self, desk: Desk, top_e6: dict[str, int]) -> float:

@@ -26,6 +26,7 @@ from system.model.order import BUY, REJECTED, SELL
 
 Response = dict[str, Any]
 Outside = Callable[[str, int], int]
+Written = Callable[[Requests, int, int], Response]
 
 
 class Door(Protocol):
@@ -278,27 +279,10 @@ class Desk:
         self._nonce += 1
         self.door.request(self._requests.collateral(symbol, amount, self._nonce, self.door.now_ns()), None)
 
-    def withdraw_all(self, *, as_cxpt: bool = False) -> None:
-        """Ask what is free, and withdraw all of it, as USDC or as CXPT."""
-
-        def told(response: Response) -> None:
-            rows = orjson.loads(response["body"])["balances"] if response["statusCode"] == 200 else []
-            free = next((int(row["available"]) for row in rows if row["asset"] == "USDC"), 0)
-            if free > 0:
-                self.withdraw(free, as_cxpt=as_cxpt)
-
-        self.door.request(self._requests.positions(self.now_ns), told)
-
-    def withdraw(self, amount: int, *, as_cxpt: bool = False) -> None:
-        """Ask for uUSDC out of the Vault; what is put aside for it is free no more."""
-
-        def answered(response: Response) -> None:
-            if response["statusCode"] == 202:
-                self.funds["USDC"] = self.funds.get("USDC", 0) - amount
-
+    def ask(self, write: Written, heard: Callable[[Response], None]) -> None:
+        """Send what `write` makes of this account's requests, its next nonce and the time."""
         self._nonce += 1
-        event = self._requests.withdraw(amount, as_cxpt, self._nonce, self.now_ns)
-        self.door.request(event, answered)
+        self.door.request(write(self._requests, self._nonce, self.now_ns), heard)
 
     def cancel_all(self, symbol: str, below: int | None = None) -> None:
         """Ask to cancel every order sent so far in one market, or those with a nonce below one."""

@@ -169,7 +169,7 @@ class Requests:
         return event
 
     def collateral(self, symbol: str, amount: int, nonce: int, now_ns: int, purpose: str = "margin") -> Event:
-        """Return POST /collateral: into a position's margin or an insurance fund, or out of the margin."""
+        """Return POST /collateral: margin in or out, into an insurance fund, or CXPT minted or redeemed."""
         deadline_s = now_ns // NS + CANCEL_LIFE_S
         signature = ""
         if self._signing.wanted(nonce):

@@ -51,8 +51,8 @@ def check(state: State) -> Found:
             resting[row["trader"], row["symbol"]].append(row)
     yield from _reliefs(state, resting, held)
     for row in state.items(keys.ORDERS):
-        if row["orderType"] in ("MARGIN", "INSURE") and row["status"] == PENDING:
-            held[row["trader"], USDC] += row["hold"]  # on its way into a market
+        if row["orderType"] in ("MARGIN", "INSURE", "MINT", "REDEEM") and row["status"] == PENDING:
+            held[row["trader"], row["hold_asset"]] += row["hold"]  # on its way into a market
     reserved = {(row.trader, row.asset): row.reserved for row in balances(state)}
     for trader, asset in sorted(set(held) | set(reserved)):
         expected, was = held[trader, asset], reserved.get((trader, asset), 0)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sim.invariants.ledger import Balance, balances, limit_orders, market_accounts, named, open_positions
+from collections.abc import Iterator
+
+from sim.invariants.ledger import (
+    Balance,
+    balances,
+    issued,
+    limit_orders,
+    market_accounts,
+    named,
+    open_positions,
+)
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
@@ -28,6 +38,7 @@ def check(state: State) -> Found:
             amount = getattr(account, name)
             if amount < 0:
                 yield Violation(f"{account.symbol}: {name}", "0 or more", str(amount), -amount)
+    yield from _cxpt(state)
     for row in open_positions(state):
         looked_at += 1
         if row["margin"] < 0:
@@ -45,6 +56,12 @@ def check(state: State) -> Found:
             was = str(row["qty_e8"] + over)
             yield Violation(f"{named(row)}: filled and left", f"at most {row['qty_e8']}", was, over)
     return looked_at
+
+
+def _cxpt(state: State) -> Iterator[Violation]:
+    least = min(issued(state))
+    if least < 0:
+        yield Violation("CXPT: in circulation, and behind it", "0 or more", str(least), -least)
 
 
 def _amounts(balance: Balance) -> tuple[tuple[str, int], ...]:

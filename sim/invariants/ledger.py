@@ -11,6 +11,7 @@ from system.model import keys
 from system.model.funding import FUNDING
 from system.model.keys import Item
 from system.model.market import MarketKind
+from system.risk.redemption import CXPT
 
 USDC = "USDC"
 
@@ -53,6 +54,30 @@ def balances(state: State) -> Iterator[Balance]:
             yield Balance(
                 trader, asset, row.get("available", 0), row.get("reserved", 0), row.get("exiting", 0)
             )
+
+
+class Issued(NamedTuple):
+    """CXPT in circulation, in 1e-8, and the uUSDC set aside for it."""
+
+    backing: int
+    supply_e8: int
+
+
+def issued(state: State) -> Issued:
+    """Return what was minted and not redeemed."""
+    amounts = {
+        row["SK"][6:]: int(row["available"])
+        for row in state.items(keys.BALANCES)
+        if row["PK"] == keys.ISSUER_PK
+    }
+    return Issued(amounts.get(USDC, 0), -amounts.get(CXPT, 0))
+
+
+def conversions(state: State) -> Iterator[tuple[str, int]]:
+    """Iterate (trader, uUSDC into CXPT) of all that was minted, and with a minus redeemed."""
+    for row in state.items(keys.ORDERS):
+        if row["orderType"] in ("MINT", "REDEEM") and row["status"] == "DONE":
+            yield row["trader"], row["amount"]
 
 
 def market_accounts(state: State) -> Iterator[MarketAccount]:

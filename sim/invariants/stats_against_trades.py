@@ -6,13 +6,14 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sim.invariants.ledger import market_accounts, trades
+from sim.invariants.ledger import limit_orders, market_accounts, trades
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.keys import Item
 from system.model.order import BUY
+from system.model.units import PPM
 
 _NS = 10**9
 _MINUTE_NS = 60 * _NS
@@ -28,8 +29,8 @@ def check(state: State) -> Found:
 
     Volume, quantity, bought volume, number of trades and fees are sums over Trades; open, high,
     low and close are its prices; the latency histogram counts one value per trade, as each has
-    one aggressor. The fees are also what the market's account holds. In the end, each day that
-    is over must have been rolled up.
+    one aggressor. The fees, less each order's rebate, are also what the market's account holds. In
+    the end, each day that is over must have been rolled up.
     Source: identities R1 to R6 of the metrics (rule CONS-012); design document section 5.
     """
     minutes, days, total = _added_up(trades(state))
@@ -53,15 +54,26 @@ def check(state: State) -> Found:
         yield from _compare(f"{keys.STATS_LIFETIME} {row['PK']}", total, row, names)
     if total and not state.items(keys.STATS_LIFETIME):
         yield Violation(keys.STATS_LIFETIME, "one row", "none")
+    rebates = _rebates(state)
     for account in market_accounts(state):
         looked_at += 1
         fees = sum(row["fees"] for (symbol, _), row in minutes.items() if symbol == account.symbol)
+        fees -= rebates.get(account.symbol, 0)
         if fees != account.fees:
             where = f"{account.symbol}: fees of the market's account"
             yield Violation(
                 where, f"{fees}, of the trades", f"{account.fees} uUSDC", abs(fees - account.fees)
             )
     return looked_at
+
+
+def _rebates(state: State) -> dict[str, int]:
+    """Return what of each market's fees came back: of every order one share, rounded down. Rule: FEES-006."""
+    sums: dict[str, int] = defaultdict(int)
+    shares = {symbol: spec.rebate_ppm for symbol, spec in state.specs.items() if spec.rebate_ppm}
+    for row in limit_orders(state) if shares else ():
+        sums[row["symbol"]] += row["fee_paid"] * shares.get(row["symbol"], 0) // PPM
+    return sums
 
 
 def _added_up(trades: list[Item]) -> tuple[dict[tuple[str, str], Row], dict[tuple[str, str], Row], Row]:

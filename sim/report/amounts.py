@@ -5,7 +5,9 @@ from __future__ import annotations
 USDC = 1_000_000
 _NS_PER_MS = 1_000_000
 _PPM_PER_PERCENT = 10_000
-_IN_USDC = frozenset({"volume", "fees", "bad_debt", "liquidated"})
+_IN_USDC = frozenset(
+    {"volume", "fees", "bad_debt", "liquidated", "withdrawn", "cxpt_minted", "cxpt_redeemed"}
+)
 
 
 def usdc(amount: int) -> str:

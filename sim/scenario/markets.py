@@ -25,6 +25,7 @@ from system.model.units import PPM
 from system.risk.funding import PRESETS as FUNDING_MODELS
 from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 from system.risk.mark import MarkRule
+from system.risk.redemption import CXPT
 
 MARK_RULES = tuple(rule.value for rule in MarkRule)
 
@@ -44,6 +45,8 @@ class Market(Part):
     """Margin below which a position is liquidated."""
     fee: Share = 5_000
     """Fee of each side."""
+    rebate: Share = 0
+    """Part of the fees that comes back in CXPT, backed by that part itself; needs `settlement: ledger`."""
     band: PositiveShare = 50_000
     """How far from the mark an order may trade."""
     mark_band: PositiveShare = 50_000
@@ -104,7 +107,12 @@ class Market(Part):
     def spec(self) -> MarketSpec:
         """Return the exchange's own form of these terms."""
         named = read_symbol(self.symbol) or Terms(MarketKind.SPOT, self.base)
-        known_on_chain = named.kind is not MarketKind.FUTURE and self.funding == "none"
+        known_on_chain = (
+            named.kind is not MarketKind.FUTURE
+            and self.funding == "none"
+            and not self.rebate
+            and self.base != CXPT
+        )
         return MarketSpec(
             symbol=self.symbol,
             kind=named.kind,
@@ -134,6 +142,7 @@ class Market(Part):
             funding_interval_s=self.funding_interval // SECOND_NS,
             funding_cap_ppm=self.funding_cap,
             netting=self.netting,
+            rebate_ppm=self.rebate,
             event_cap_ppm=self.event_cap,
             liquidation=self.liquidation,
             liq_retry_s=self.liquidation_retry // SECOND_NS,

@@ -149,6 +149,8 @@ class Scenario(Part):
     """Whether orders are signed and checked: all, one in sixteen, or none (for bulk runs)."""
     confirmations: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 3
     """Blocks on top of a settlement before it counts."""
+    cxpt_redemption: bool = True
+    """Whether the exchange takes CXPT back for USDC, one to one; it always mints."""
     block_time: PositiveDuration = 2 * SECOND_NS
     """Time between blocks of the chain."""
     markets: Annotated[tuple[Market, ...], Field(min_length=1)]

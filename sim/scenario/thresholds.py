@@ -67,6 +67,8 @@ MEASURES: dict[str, Measure] = {
     "funding_paid": Measure("uUSDC", False),
     "withdrawals": Measure("count", False),
     "withdrawn": Measure("uUSDC", False),
+    "cxpt_minted": Measure("uUSDC", False),
+    "cxpt_redeemed": Measure("uUSDC", False),
     # how the world was: sim/facts.py
     "index_fall": Measure("ppm", False),
     "index_rise": Measure("ppm", False),

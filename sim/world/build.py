@@ -43,8 +43,11 @@ from system.model.trade import CONFIRMED, LEDGER, SKIPPED
 from system.model.units import NS
 from system.model.withdrawal import OPEN_PK
 from system.ports.lake import Lake
+from system.risk.redemption import CXPT, issue
 
 ADMIN = "admin-0"
+OPENING_NONCE = 1 << 48
+"""Of what a wallet asks for before its agent lives; agents count from 1."""
 EXCHANGE = "exchange"
 """Whose wallet fills the insurance funds."""
 
@@ -82,10 +85,11 @@ class World:
     def _build(self, backend: Backend) -> None:
         scenario, timeline = self.scenario, self.timeline
         wallets = scenario.wallets()
+        self.minted = {wallet.name: wallet.funds.get(CXPT, 0) // issue(1).supply_e8 for wallet in wallets}
         self.purses = {wallet.name: purse_of(scenario.seed, wallet.name) for wallet in wallets}
         self.grounds.purses = self.purses
         self.chain.deploy([spec for spec in self.specs.values() if spec.settlement == "chain"])
-        self._deposit([(self.purses[wallet.name], wallet.funds) for wallet in wallets])
+        self._deposit([(self.purses[wallet.name], self._paid_in(wallet)) for wallet in wallets])
         domain = self.chain.domain()
         config = Config(
             chain_id=domain.chain_id,
@@ -93,6 +97,7 @@ class World:
             signatures=scenario.signatures,
             ingress=scenario.ingress,
             confirmations=scenario.confirmations,
+            cxpt_redeemable=scenario.cxpt_redemption,
             index_guard_ppm=scenario.index.guard or 0,
             index_volatility_ppm=scenario.index.volatility,
             index_jump_ppm=scenario.index.jump,
@@ -118,6 +123,8 @@ class World:
         if EXCHANGE in self.purses:
             self.sponsor = Requests(EXCHANGE, self.purses[EXCHANGE], self.specs, signing)
         self._open()
+        for wallet in wallets:
+            self._mint(wallet, signing)
         everybody = tuple(purse.account for purse in self.purses.values())
         overheard: list[str] = []
         for wallet in wallets:
@@ -191,6 +198,23 @@ class World:
             event = self.sponsor.collateral(symbol, amount, nonce, self.timeline.now_ns(), "insurance")
             said = cloud.call("api", event)
             assert said["statusCode"] == 202, f"{symbol}: {said}"
+
+    def _paid_in(self, wallet: Wallet) -> dict[str, int]:
+        """Return what a wallet deposits: CXPT that it is to begin with is minted for USDC once it is open."""
+        funds = {asset: amount for asset, amount in wallet.funds.items() if asset != CXPT}
+        if minted := self.minted[wallet.name]:
+            funds["USDC"] = funds.get("USDC", 0) + minted
+        return funds
+
+    def _mint(self, wallet: Wallet, signing: Signing) -> None:
+        amount = self.minted[wallet.name]
+        if not amount:
+            return
+        requests = Requests(wallet.name, self.purses[wallet.name], self.specs, signing)
+        symbol = f"{CXPT}-USDC"
+        event = requests.collateral(symbol, amount, OPENING_NONCE, self.timeline.now_ns(), "mint")
+        said = self.cloud.call("api", event)
+        assert said["statusCode"] == 202, f"{wallet.name}: {said}"
 
     def _seat(self, wallet: Wallet, signing: Signing) -> Desk:
         purse = self.purses[wallet.name]

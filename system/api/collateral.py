@@ -1,7 +1,7 @@
-"""POST /collateral: a trader adds margin to a position, takes some out, or pays into an insurance fund.
+"""POST /collateral: margin in and out, payments into an insurance fund, CXPT minted and redeemed.
 
 What goes in is reserved here, in the transaction that writes the command; the market's only writer
-then moves it, or gives it back. Rules: COLL-001 to COLL-004.
+then moves it, or gives it back. Rules: COLL-001 to COLL-005.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update
+from system.risk.redemption import CXPT, issue
 
 _BALANCE, _NONCE = 1, 2  # places of the actions, and so of the reasons when the transaction is refused
 _INT128 = 1 << 127
@@ -31,17 +32,22 @@ _UINT64 = 1 << 64
 
 
 class CollateralBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of POST /collateral. `amount` in uUSDC: above 0 into the market, below 0 out of the margin."""
+    """Body of POST /collateral. `amount` in uUSDC: above 0 into the market, below 0 out of the margin.
+
+    With `mint` as much CXPT is minted, with `redeem` as much CXPT becomes USDC again.
+    """
 
     symbol: Annotated[str, Meta(max_length=32)]
     account: str
     amount: int
     nonce: int
     deadline: int
-    purpose: Literal["margin", "insurance"] = "margin"
+    purpose: Literal["margin", "insurance", "mint", "redeem"] = "margin"
     signature: Annotated[str, Meta(max_length=132)] = ""
 
 
+_ORDER_TYPES = {"margin": "MARGIN", "insurance": "INSURE", "mint": "MINT", "redeem": "REDEEM"}
+_CONVERTS = ("mint", "redeem")
 _DECODER: msgspec.json.Decoder[CollateralBody] = msgspec.json.Decoder(CollateralBody, strict=False)
 
 
@@ -63,6 +69,8 @@ class Collateral:
         if isinstance(account, Rejected):
             return account
         now_ns = self.clock.now_ns()
+        if body.purpose == "redeem" and not self.config.cxpt_redeemable:
+            return Rejected(RejectReason.FORBIDDEN, "purpose", "this exchange redeems no CXPT")
         rejected = _misfit(body, now_ns) or self._refuse_market(body) or self._refuse_stranger(body, account)
         return rejected or self._write(body, account, now_ns)
 
@@ -70,6 +78,11 @@ class Collateral:
         market = market_row(self.store, body.symbol)
         if isinstance(market, Rejected):
             return market
+        if body.purpose in _CONVERTS:
+            if market["base"] == CXPT:
+                return None
+            detail = f"expected CXPT-USDC, where CXPT is minted and redeemed, was {body.symbol}"
+            return Rejected(RejectReason.WRONG_INSTRUMENT, "symbol", detail)
         if market["kind"] in (MarketKind.PERP.value, MarketKind.FUTURE.value):
             if market["settlement"] == "ledger":
                 return None
@@ -89,19 +102,22 @@ class Collateral:
     def _write(self, body: CollateralBody, account: str, now_ns: int) -> Response | Rejected:
         """Write the command and reserve what it moves, all or nothing; a nonce is used once."""
         trader, uuid = trader_of(account), self.ids.uuid7()
-        hold = max(0, body.amount)
+        hold, asset = max(0, body.amount), "USDC"
+        if body.purpose == "redeem":
+            hold, asset = issue(body.amount).supply_e8, CXPT
         row = {
             "PK": keys.market_pk(body.symbol),
             "SK": keys.event_sk(uuid),
             "trader_key": keys.trader_pk(trader),
-            "orderType": "INSURE" if body.purpose == "insurance" else "MARGIN",
+            "orderType": _ORDER_TYPES[body.purpose],
             "symbol": body.symbol,
             "uuid": uuid,
             "trader": trader,
             "account": account,
             "nonce": body.nonce,
-            "amount": body.amount,
+            "amount": -body.amount if body.purpose == "redeem" else body.amount,
             "hold": hold,
+            "hold_asset": asset,
             "status": PENDING,
             "accepted_ns": now_ns,
         }
@@ -114,7 +130,7 @@ class Collateral:
                     Put(keys.ORDERS, row, NOT_EXISTS),
                     Update(
                         keys.BALANCES,
-                        Key(pk, keys.asset_sk("USDC")),
+                        Key(pk, keys.asset_sk(asset)),
                         add={"available": -hold, "reserved": hold},
                         when=(Clause("available", ">=", hold),),
                     ),
@@ -125,7 +141,8 @@ class Collateral:
             if lost.reasons[_NONCE]:
                 detail = f"nonce {body.nonce} was used already"
                 return Rejected(RejectReason.DUPLICATE_ORDER, "nonce", detail)
-            return Rejected(RejectReason.INSUFFICIENT_FUNDS, "amount", f"expected {hold} uUSDC available")
+            unit = "uUSDC" if asset == "USDC" else f"e-8 {asset}"
+            return Rejected(RejectReason.INSUFFICIENT_FUNDS, "amount", f"expected {hold} {unit} available")
         return answer(202, {"command_id": order_id, "status": PENDING, "hold": str(hold)})
 
 
@@ -133,10 +150,13 @@ def _misfit(body: CollateralBody, now_ns: int) -> Rejected | None:
     """Return which number does not fit the type it is signed as, or makes no sense."""
     if not -_INT128 < body.amount < _INT128 or not body.amount:
         return Rejected(RejectReason.BAD_REQUEST, "amount", f"expected 128 bits and not 0, was {body.amount}")
-    if body.purpose == "insurance" and body.amount < 0:
-        return Rejected(
-            RejectReason.BAD_REQUEST, "amount", "expected above 0: nothing leaves an insurance fund"
+    if body.purpose != "margin" and body.amount < 0:
+        said = (
+            "nothing leaves an insurance fund"
+            if body.purpose == "insurance"
+            else "the purpose says which way"
         )
+        return Rejected(RejectReason.BAD_REQUEST, "amount", f"expected above 0: {said}")
     if not 0 < body.nonce < _UINT64:
         return Rejected(RejectReason.BAD_REQUEST, "nonce", f"expected 1 or more, 64 bits, was {body.nonce}")
     if not 0 <= body.deadline < 1 << 40:

@@ -91,6 +91,7 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     settle_window_s: int = 1_800
     cooldown_s: int = 60
     stp: str = "EXPIRE_TAKER"
+    rebate_ppm: int = 0
     netting: str = "pair"
     settlement: Settlement = "chain"
 

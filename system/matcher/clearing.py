@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from system.matcher import funding, settling
-from system.matcher.collateral import insure, move_margin
+from system.matcher.collateral import convert, insure, move_margin
 from system.matcher.lifecycle import stand_still
 from system.matcher.liquidating import liquidate
 from system.matcher.plans import carry_out
-from system.matcher.steps import Command, Expire, Funding, Insure, Liquidate, Mark, MoveMargin, Step, Tick
+from system.matcher.steps import (
+    Command,
+    Convert,
+    Expire,
+    Funding,
+    Insure,
+    Liquidate,
+    Mark,
+    MoveMargin,
+    Step,
+    Tick,
+)
 
 if TYPE_CHECKING:
     from system.matcher.matching import Engine
@@ -36,6 +47,8 @@ def clear(engine: Engine, command: Command, now_ns: int, seq: int) -> Iterator[S
         yield from move_margin(engine, command)
     elif isinstance(command, Insure):
         yield from insure(engine, command)
+    elif isinstance(command, Convert):
+        yield from convert(engine, command)
 
 
 def _finish(engine: Engine, now_ns: int, seq: int) -> Iterator[Step]:

@@ -1,15 +1,16 @@
-"""Money that a trader moves into and out of a market himself. MATC-070 to MATC-072."""
+"""Money that a trader moves into and out of a market himself, and CXPT. MATC-070 to MATC-073."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from system.matcher.steps import Accounts, Insure, Moved, MoveMargin, Posting, Refused, Step
+from system.matcher.steps import Accounts, Convert, Insure, Moved, MoveMargin, Posting, Refused, Step
 from system.model.errors import Rejected, RejectReason
 from system.risk.holds import USDC
 from system.risk.insurance import receive
 from system.risk.margin import remove_margin
+from system.risk.redemption import CXPT, issue
 
 if TYPE_CHECKING:
     from system.matcher.matching import Engine
@@ -57,6 +58,27 @@ def insure(engine: Engine, paid: Insure) -> Iterator[Step]:
     position.adjusted -= paid.amount
     accounts = engine.house.book_fund(receive(engine.house.fund, paid.amount))
     yield Moved(position, (Posting(paid.trader, USDC, 0, -paid.amount),), 0, accounts)
+
+
+def convert(engine: Engine, wanted: Convert) -> Iterator[Step]:
+    """Set USDC aside and mint as much CXPT, or take CXPT back; what the door has reserved moves."""
+    trader, amount = wanted
+    supply_e8 = issue(amount).supply_e8
+    if not engine.state.moves_margin:
+        yield Moved(None, (_freed(trader, amount, supply_e8),), 0, Accounts())
+        yield Refused(RejectReason.EXCHANGE_CLOSED)
+        return
+    if amount > 0:
+        postings = (Posting(trader, USDC, 0, -amount), Posting(trader, CXPT, supply_e8, 0))
+    else:
+        postings = (Posting(trader, CXPT, 0, supply_e8), Posting(trader, USDC, -amount, 0))
+    yield Moved(None, postings, 0, Accounts(issued=amount))
+
+
+def _freed(trader: str, amount: int, supply_e8: int) -> Posting:
+    if amount > 0:
+        return Posting(trader, USDC, amount, -amount)
+    return Posting(trader, CXPT, -supply_e8, supply_e8)
 
 
 def _give_back(trader: str, amount: int) -> Iterator[Step]:

@@ -30,6 +30,7 @@ from system.model.order import PENDING, Order
 from system.model.position import Position
 from system.model.trade import Trade
 from system.ports.store import MAX_TRANSACTION_ACTIONS, NOT_EXISTS, Action, Clause, Put, Update
+from system.risk.redemption import CXPT, issue
 
 FIXED_ACTIONS = 4  # lease, market account, StatsIntraday, StatsLifetime
 ACTIONS_PER_FILL = 9  # trade, two orders, two positions, four balances
@@ -50,6 +51,7 @@ class Changes:
         "fees",
         "fund",
         "funding",
+        "issued",
         "market",
         "orders",
         "positions",
@@ -65,6 +67,7 @@ class Changes:
         self.trades: list[Trade] = []
         self.fees = 0
         self.clearing = 0
+        self.issued = 0  # CXPT, in uUSDC behind it
         self.market: dict[str, int | str] = {}  # attributes of the Markets row that have changed
         self.risk: Item = {}  # what the clearing house remembers, when it has changed
         self.fund = [0, 0]  # ADD insurance, bad_debt of the market's account
@@ -82,6 +85,7 @@ class Changes:
             + len(self.funding)
             + (1 if self.market else 0)
             + (1 if self.risk else 0)
+            + (2 if self.issued else 0)
         )
 
     def __bool__(self) -> bool:
@@ -97,6 +101,7 @@ class Changes:
             self.positions[step.taker.trader] = step.taker_position
             self.fees += step.fees
             self.clearing += step.clearing
+            self.issued += step.issued
         elif type(step) is Rested or type(step) is Done or type(step) is Reduced:
             if step.position is not None:
                 self.positions[step.position.trader] = step.position
@@ -116,6 +121,7 @@ class Changes:
         self.clearing += accounts.clearing
         self.fund[0] += accounts.insurance
         self.fund[1] += accounts.bad_debt
+        self.issued += accounts.issued
 
     def _post(self, postings: tuple[Posting, ...]) -> None:
         balances = self.balances
@@ -204,6 +210,12 @@ def transaction(
         if insurance or bad_debt:
             add |= {"insurance": insurance, "bad_debt": bad_debt}
         actions.append(Update(keys.BALANCES, key, add=add))
+    if changes.issued:
+        for asset, amount in zip(("USDC", CXPT), issue(changes.issued), strict=True):
+            key = Key(keys.ISSUER_PK, keys.asset_sk(asset))
+            actions.append(
+                Update(keys.BALANCES, key, add={"available": amount if asset == "USDC" else -amount})
+            )
     return actions
 
 

@@ -1,4 +1,4 @@
-"""The double entry of one fill: who pays what, from which account. FEES-001 to FEES-004, MATC-015.
+"""The double entry of one fill: who pays what, from which account. FEES-001 to FEES-004, FEES-006, MATC-015.
 
 A fill is paid from the holds of its two orders. What a hold no longer needs returns to the
 trader at once, so a hold is at every step exactly what is left to pay at worst (I5).
@@ -16,6 +16,8 @@ from system.model.trade import MAKER_FLOOR, TAKER_FLOOR
 from system.model.units import PPM, QTY_SCALE, fee_step, ppm_ceil
 from system.risk.holds import USDC, hold_at, worst_fill_price_e6
 from system.risk.positions import FillEffect, fill_effect, option_fill, settle_fill, spot_effect
+from system.risk.rebates import rebate_step
+from system.risk.redemption import CXPT, issue
 
 
 def effect_of(
@@ -94,6 +96,12 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
             settle_fill(position, effect, fee)
         if spec.kind is MarketKind.OPTION:
             clearing = 0  # the premium went from hand to hand
+    issued = 0
+    if spec.rebate_ppm:
+        for order, fee in ((resting, maker_fee), (arriving, taker_fee)):
+            rebate, paid = rebate_of(order, fee, spec)
+            postings = (*postings, *paid)
+            issued += rebate
     return Fill(
         resting,
         arriving,
@@ -106,10 +114,17 @@ def settle(spec: MarketSpec, maker: Party, taker: Party, price_e6: int, qty_e8: 
         taker.position,
         postings,
         margin,
-        maker_fee + taker_fee,
+        maker_fee + taker_fee - issued,
         clearing,
         floors,
+        issued,
     )
+
+
+def rebate_of(order: Order, fee: int, spec: MarketSpec) -> tuple[int, tuple[Posting, ...]]:
+    """Return what of a fill's fee backs its order's rebate, and the CXPT that its trader gets. FEES-006."""
+    rebate = rebate_step(order.fee_paid - fee, order.fee_paid, spec.rebate_ppm)
+    return rebate, (Posting(order.trader, CXPT, issue(rebate).supply_e8, 0),) if rebate else ()
 
 
 def _rounded_down(party: Party, im_ppm: int, price_e6: int, qty_e8: int) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from system.matcher.fills import Party, effect_of, settle_against
+from system.matcher.fills import Party, effect_of, rebate_of, settle_against
 from system.matcher.house import INVENTORY
 from system.matcher.steps import Accounts, EndReason, Forced, ForcedTrade, Posting, Step
 from system.model.errors import RejectReason
@@ -109,8 +109,10 @@ class ForcedClose:
             liquidation_fee=close.insurance,
             deficit=close.deficit,
         )
-        accounts = Accounts(maker_fee + close.fee, clearing, fund.insurance, fund.bad_debt)
-        postings = (posting, *paid_out(position.trader, close.pay_out))
+        rebate, paid_back = rebate_of(maker, maker_fee, spec)
+        fees = maker_fee + close.fee - rebate
+        accounts = Accounts(fees, clearing, fund.insurance, fund.bad_debt, rebate)
+        postings = (posting, *paid_out(position.trader, close.pay_out), *paid_back)
         return Forced(trade, maker, (maker_at, position), postings, margin, accounts)
 
 

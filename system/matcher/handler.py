@@ -378,6 +378,8 @@ def _step_command(kind: str, item: dict[str, Any]) -> steps.Command:
         return steps.Liquidate()
     if kind == "MARGIN":
         return steps.MoveMargin(item["trader"], item["amount"])
+    if kind in ("MINT", "REDEEM"):
+        return steps.Convert(item["trader"], item["amount"])
     assert kind == "INSURE", kind
     return steps.Insure(item["trader"], item["amount"])
 

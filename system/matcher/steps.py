@@ -108,12 +108,30 @@ class Insure(NamedTuple):
     amount: int
 
 
+class Convert(NamedTuple):
+    """Mint CXPT for USDC that the door has reserved (above 0), or redeem CXPT that it has (below 0)."""
+
+    trader: str
+    amount: int  # uUSDC
+
+
 class Tick(NamedTuple):
     """Nothing but the passing of time: orders whose time has come expire."""
 
 
 Command = (
-    Order | Cancel | CancelBelow | SetState | Tick | Mark | Funding | Expire | Liquidate | MoveMargin | Insure
+    Order
+    | Cancel
+    | CancelBelow
+    | SetState
+    | Tick
+    | Mark
+    | Funding
+    | Expire
+    | Liquidate
+    | MoveMargin
+    | Insure
+    | Convert
 )
 
 
@@ -143,6 +161,7 @@ class Fill(msgspec.Struct, frozen=True):
     fees: int  # ADD fees of the market's account
     clearing: int  # ADD clearing of the market's account
     margin_floors: int = 0  # Trade.margin_floors
+    issued: int = 0  # uUSDC of the fees that back the CXPT of the two rebates
 
     @property
     def orders(self) -> tuple[Order, Order]:
@@ -234,16 +253,20 @@ class StateChanged(msgspec.Struct, frozen=True):
 
 
 class Accounts(msgspec.Struct, frozen=True):
-    """What a step adds to the market's own accounts, in uUSDC; `bad_debt` is owed to the exchange."""
+    """What a step adds to the market's own accounts, in uUSDC; `bad_debt` is owed to the exchange.
+
+    `issued` is added to what is set aside behind CXPT, and as much CXPT comes into circulation.
+    """
 
     fees: int = 0
     clearing: int = 0
     insurance: int = 0
     bad_debt: int = 0
+    issued: int = 0
 
     @property
     def total(self) -> int:
-        return self.fees + self.clearing + self.insurance - self.bad_debt
+        return self.fees + self.clearing + self.insurance - self.bad_debt + self.issued
 
 
 class Moved(msgspec.Struct, frozen=True):

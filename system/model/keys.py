@@ -34,6 +34,8 @@ META = "META"
 RISK = "RISK"
 """Sort key of a market's clearing house, beside its META row."""
 LEASE = "LEASE"
+ISSUER_PK = "ISSUER#CXPT"
+"""Of Balances: USDC behind CXPT, and as `ASSET#CXPT` what is in circulation, with a minus."""
 LIFETIME_PK = "KEY#GLOBAL"
 
 

@@ -111,6 +111,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     settle_window_s: int = 1_800
     cooldown_s: int = 60  # POST_ONLY lasts so long before a market is ACTIVE again
     stp: str = "EXPIRE_TAKER"  # for orders that name no mode
+    rebate_ppm: int = 0  # of the fees, paid back in CXPT
     netting: str = "pair"  # of a trader's open orders, where positions have margin
     settlement: Settlement = "chain"
 
@@ -224,6 +225,10 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
         unknown_on_chain = self.kind is MarketKind.FUTURE or self.funding != "none"
         if self.settlement == "chain" and unknown_on_chain:
             return f"settlement: expected ledger for {self.kind} with funding {self.funding}, was chain"
+        if self.settlement == "chain" and self.base == "CXPT":
+            return "settlement: expected ledger for CXPT, which the Vault mints to wallets alone, was chain"
+        if not 0 <= self.rebate_ppm <= PPM or (self.rebate_ppm and self.settlement == "chain"):
+            return f"rebate_ppm: expected 0 to {PPM}, and 0 on chain, was {self.rebate_ppm}"
         if self.settlement == "chain" and self.stp == "NONE":
             return "stp: expected another mode than NONE, the contracts let nobody trade with himself"
         return ""

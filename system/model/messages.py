@@ -23,7 +23,8 @@ Message = dict[str, Any]
 class Command(NamedTuple):
     """One sequenced command: its kind (`orderType` of the row), and the order or the row itself."""
 
-    kind: str  # LIMIT, MARKET, CANCEL, STATE, FUNDING, EXPIRE, MARGIN, INSURE; MINUTE, MARK, LIQUIDATE
+    # LIMIT, MARKET, CANCEL, STATE, FUNDING, EXPIRE, MARGIN, INSURE, MINT, REDEEM; MINUTE, MARK, LIQUIDATE
+    kind: str
     uuid: str
     accepted_ns: int
     order: Order | None  # of LIMIT and MARKET

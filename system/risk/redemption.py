@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import NamedTuple
 
-from system.model.errors import Rejected, RejectReason
-
-
-class CxptMove(msgspec.Struct, frozen=True):
-    """What moves when CXPT is minted or redeemed; `available + backing` is always 0. Units: 1e-6."""
-
-    available: int  # the trader's USDC claim
-    backing: int  # USDC set aside for CXPT
-    supply: int  # CXPT in circulation; equal to `backing`
+CXPT = "CXPT"
+_E8_PER_E6 = 100
 
 
-def withdraw_as_cxpt(amount: int, available: int) -> CxptMove | Rejected:
-    """Turn a claim on USDC into CXPT, backed one to one. Rule: RISK-081."""
-    if amount <= 0:
-        return Rejected(RejectReason.BAD_REQUEST, "amount", f"expected above 0, was {amount}")
-    if amount > available:
-        return Rejected(
-            RejectReason.INSUFFICIENT_FUNDS, "amount", f"expected at most {available}, was {amount}"
-        )
-    return CxptMove(-amount, amount, amount)
+class Issue(NamedTuple):
+    """CXPT that comes into circulation (above 0) or leaves it. Units: backing uUSDC, supply 1e-8 CXPT."""
+
+    backing: int
+    supply_e8: int
 
 
-def redeem(amount: int, held_cxpt: int, backing: int, is_open: bool) -> CxptMove | Rejected:
-    """Turn CXPT back into a claim on USDC. Rule: RISK-082.
+def issue(amount: int) -> Issue:
+    """Return what minting for `amount` uUSDC adds; a negative amount redeems. Rules: RISK-081, RISK-082.
 
-    `is_open` is the switch of a run: closed, CXPT has a ceiling of 1 USDC and no floor.
+    >>> issue(7), issue(-7)
+    (Issue(backing=7, supply_e8=700), Issue(backing=-7, supply_e8=-700))
     """
-    if not is_open:
-        return Rejected(RejectReason.FORBIDDEN, "redemption", "this exchange redeems no CXPT")
-    if amount <= 0:
-        return Rejected(RejectReason.BAD_REQUEST, "amount", f"expected above 0, was {amount}")
-    if amount > min(held_cxpt, backing):
-        most = min(held_cxpt, backing)
-        return Rejected(RejectReason.INSUFFICIENT_FUNDS, "amount", f"expected at most {most}, was {amount}")
-    return CxptMove(amount, -amount, -amount)
+    return Issue(amount, amount * _E8_PER_E6)
 
 
 def vault_shares(deposit: int, total_shares: int, total_assets: int) -> int:

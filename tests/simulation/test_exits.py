@@ -4,6 +4,7 @@ import pytest
 
 from sim.agents.base import Life
 from sim.client import Desk
+from sim.client.vault import withdraw_all
 from sim.invariants import Judge
 from sim.kernel.history import HistoryWriter
 from sim.run import LOOK_EVERY_NS, Timings, _play
@@ -50,13 +51,13 @@ def runs(*, as_cxpt: bool) -> Script:
         yield desk.sleep(3 * NS)
         view = desk.market("BTC-PERP")
         desk.buy("BTC-PERP", 2 * view.spec.lot_e8, view.tick_up(view.mark_e6 * 102 // 100), tif="IOC")
-        desk.withdraw_all(as_cxpt=as_cxpt)
+        withdraw_all(desk, as_cxpt=as_cxpt)
         yield desk.sleep(3 * NS)
         held = desk.inventory_e8("BTC-PERP")
         if held:
             desk.sell("BTC-PERP", held, view.tick_down(view.mark_e6 * 98 // 100), tif="IOC", reduce_only=True)
         yield desk.sleep(2 * NS)
-        desk.withdraw_all(as_cxpt=not as_cxpt)
+        withdraw_all(desk, as_cxpt=not as_cxpt)
 
     return script
 

@@ -16,6 +16,7 @@ SHORT = {
     "stale-oracle": "11 min",
     "bazaar": "1 min",
     "expiry-pin": "2 min",
+    "cxpt-arbitrage": "9 min",
 }
 LONG_WINDOWS = ("matcher-crash", "infra-", "eight-o-clock")
 """Scenarios whose faults or events need all of their time."""
@@ -47,6 +48,18 @@ def test_a_scenario_holds_cut_short(path: Path) -> None:
     counts = record.counts
     assert counts["trades_settled"] + counts["trades_in_ledger"] == counts["fills"]
     assert record.counts["dead_letters"] == 0
+
+
+def test_cxpt_has_a_floor_only_where_it_is_redeemed() -> None:
+    path = SCENARIOS / "cxpt-arbitrage.yaml"
+    whole = run(Scenario.load(path))
+    closed = run(Scenario.load(path, ["cxpt_redemption=false", "expect.thresholds=[]"]))
+
+    assert (whole.exit_code, closed.exit_code) == (0, 0)
+    opening = sum(wallet.funds["CXPT"] // 100 for wallet in Scenario.load(path).wallets())
+    assert whole.record.counts["cxpt_minted"] > opening
+    assert whole.record.counts["cxpt_redeemed"] > 0 == closed.record.counts["cxpt_redeemed"]
+    assert closed.record.counts["cxpt_minted"] > opening
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -17,12 +17,14 @@ from system.model.keys import Key
 from system.model.market import MarketKind, MarketSpec
 from system.model.messages import command_body, mark_command
 from system.model.units import NS
+from system.ports.store import Update
 from system.risk.funding.clock import offset_ns
 from tests.rules import rule
 from tests.unit.faults import FailingStore
 from tests.unit.floor import (
     BTC,
     E6,
+    E8,
     SETTLEMENT,
     SPOT,
     START_NS,
@@ -297,3 +299,97 @@ def test_what_is_no_collateral_changes_nothing(more, reason):
         said = collateral(floor, "ann", packed.pop("amount", 5), **packed)
     assert said[1].get("reason") == reason, said
     assert floor.scan() == before
+
+
+CXPT = MarketSpec(
+    symbol="CXPT-USDC",
+    kind=MarketKind.SPOT,
+    base="CXPT",
+    underlying="CXPT",
+    tick_e6=100,
+    lot_e8=10**8,
+    rebate_ppm=100_000,
+    settlement="ledger",
+)
+
+
+def floor_of_cxpt(**settings):
+    floor = floor_of(CXPT, **settings)
+    peg = {"mark_e6": E6, "index_e6": E6}
+    floor.store.write(Update(keys.MARKETS, Key("MARKET#CXPT-USDC", "META"), put=peg))
+    return floor
+
+
+def circulating(floor):
+    """What is set aside for CXPT, and what the traders have of it."""
+    backing = floor.store.get("Balances", Key("ISSUER#CXPT", "ASSET#USDC")) or {"available": 0}
+    supply = floor.store.get("Balances", Key("ISSUER#CXPT", "ASSET#CXPT")) or {"available": 0}
+    held = [row for row in floor.store.scan("Balances") if row["PK"][:7] == "TRADER#"]
+    traders = sum(row["available"] + row["reserved"] for row in held if row["SK"] == "ASSET#CXPT")
+    assert traders == -supply["available"] == 100 * backing["available"]
+    return backing["available"]
+
+
+@rule("MATC-073", "RISK-081", "RISK-082", "COLL-005")
+def test_cxpt_is_minted_and_redeemed_one_to_one():
+    floor = floor_of_cxpt()
+    usdc = floor.balance("ann")[0]
+    said = {"symbol": "CXPT-USDC"}
+    assert collateral(floor, "ann", 1_000 * E6, purpose="mint", **said)[0] == 202
+    assert floor.balance("ann") == (usdc - 1_000 * E6, 0)
+    assert floor.balance("ann", "CXPT") == (1_000 * E8, 0)
+    assert circulating(floor) == 1_000 * E6
+
+    status, refused = collateral(floor, "ann", 1_000 * E6 + 1, purpose="redeem", **said)
+    assert (status, refused["reason"]) == (422, "INSUFFICIENT_FUNDS")
+    assert collateral(floor, "ann", 400 * E6, purpose="redeem", **said)[0] == 202
+    assert floor.balance("ann") == (usdc - 600 * E6, 0)
+    assert floor.balance("ann", "CXPT") == (600 * E8, 0)
+    assert circulating(floor) == 600 * E6
+
+    for purpose in ("mint", "redeem"):
+        assert collateral(floor, "ann", -5, purpose=purpose, **said)[1]["field"] == "amount"
+        elsewhere = collateral(floor, "ann", 5, purpose=purpose, symbol="sBTC-USDC")
+        assert elsewhere[1]["reason"] == "WRONG_INSTRUMENT"
+
+
+@rule("COLL-005")
+def test_redemption_may_be_closed_and_minting_not():
+    floor = floor_of_cxpt(cxpt_redeemable=False)
+    said = {"symbol": "CXPT-USDC"}
+    assert collateral(floor, "ann", 7, purpose="mint", **said)[0] == 202
+    status, refused = collateral(floor, "ann", 7, purpose="redeem", **said)
+    assert (status, refused["reason"]) == (403, "FORBIDDEN")
+    assert circulating(floor) == 7
+
+
+@rule("MATC-073")
+def test_once_the_market_is_closed_what_was_reserved_goes_back():
+    floor = floor_of_cxpt()
+    said = {"symbol": "CXPT-USDC"}
+    collateral(floor, "ann", 50, purpose="mint", **said)
+    usdc = floor.balance("ann")[0]
+    floor.http("POST /admin/markets", {"action": "delete", "symbol": "CXPT-USDC"}, groups=("admin",))
+    floor.run()
+    for purpose in ("mint", "redeem"):
+        collateral(floor, "ann", 20, purpose=purpose, **said)
+    assert floor.balance("ann") == (usdc, 0)
+    assert floor.balance("ann", "CXPT") == (5_000, 0)
+    assert circulating(floor) == 50
+
+
+@rule("FEES-006", "RISK-080")
+def test_a_share_of_an_orders_fees_comes_back_in_cxpt():
+    floor = floor_of_cxpt()
+    collateral(floor, "ann", 100 * E6, purpose="mint", symbol="CXPT-USDC")
+    sells = floor.order("ann", "SELL", 30, 10_007, "CXPT-USDC")
+    buys = [floor.order("bob", "BUY", lots, 10_007, "CXPT-USDC") for lots in (7, 11, 12)]
+    floor.run()
+    rows = [floor.row(order_id) for order_id in (sells, *buys)]
+    rebates = [row["fee_paid"] // 10 for row in rows]
+    assert min(rebates) > 0
+    assert floor.balance("bob", "CXPT") == (30 * E8 + 100 * sum(rebates[1:]), 0)
+    assert floor.balance("ann", "CXPT") == (70 * E8 + 100 * rebates[0], 0)
+    assert circulating(floor) == 100 * E6 + sum(rebates)
+    account = floor.store.get("Balances", Key("MARKET#CXPT-USDC", "ASSET#USDC"))
+    assert account["fees"] == sum(row["fee_paid"] for row in rows) - sum(rebates)

@@ -48,7 +48,7 @@ def test_other_symbols_say_nothing(symbol):
     assert read_symbol(symbol) is None
 
 
-@rule("MARK-001", "MARK-003", "MARK-004", "MARK-005")
+@rule("MARK-001", "MARK-003", "MARK-004", "MARK-005", "MARK-006")
 @pytest.mark.parametrize(
     ("symbol", "kind", "terms", "problem"),
     [
@@ -66,6 +66,9 @@ def test_other_symbols_say_nothing(symbol):
         ("BTC-PERP", MarketKind.PERP, {"stp": "SOMETIMES"}, "stp"),
         ("BTC-PERP", MarketKind.PERP, {"netting": "net"}, "netting"),
         ("BTC-PERP", MarketKind.PERP, {"funding": "seed_literal"}, "settlement"),
+        ("CXPT-USDC", MarketKind.SPOT, {"base": "CXPT"}, "settlement"),
+        ("BTC-PERP", MarketKind.PERP, {"rebate_ppm": 1}, "rebate_ppm"),
+        ("BTC-PERP", MarketKind.PERP, {"rebate_ppm": 1_000_001, "settlement": "ledger"}, "rebate_ppm"),
         ("BTC-27JUN25", MarketKind.FUTURE, {"expiry_s": JUNE, "funding": "bitmex"}, "funding"),
     ],
 )
