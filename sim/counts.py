@@ -65,7 +65,8 @@ def find(world: World) -> dict[str, int]:
     """Find how the world was: sim/facts.py."""
     assert world.backend is not None
     trades = [row for row in world.backend.scan(keys.TRADES) if row["tradeType"] != FUNDING]
-    minutes = world.backend.scan(keys.STATS_INTRADAY)
+    buckets = world.backend.scan(keys.STATS_INTRADAY)
+    minutes = [row for row in buckets if not row["PK"].endswith(keys.FINE)]
     underlying = {symbol: spec.underlying for symbol, spec in world.specs.items()}
     return facts(courses(world.backend.scan(keys.PRICES), trades, minutes, underlying))
 

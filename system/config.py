@@ -24,6 +24,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     settlement_address: str = ""  # EIP-712 verifyingContract
     signatures: Literal["real", "sampled", "off"] = "real"  # anything but real only in bulk simulations
     ingress: Literal["pipe", "direct"] = "pipe"  # how commands reach the queue: system/api/ingress.py
+    lifetime: Literal["literal", "sharded"] = "literal"  # one all-time row, or one for each market
+    intraday: Literal["minute", "both"] = "minute"  # both: rows of five seconds beside those of a minute
     matcher_id: str = "matcher-0"  # who asks for the lease
     lease_ns: int = 30 * NS
     market_cache_ns: int = NS  # how old a market row the door may judge by

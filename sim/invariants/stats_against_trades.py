@@ -10,6 +10,7 @@ from sim.invariants.ledger import limit_orders, market_accounts, trades
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
 from sim.invariants.verdict import Violation
+from system.metrics.queries import all_time
 from system.model import keys
 from system.model.keys import Item
 from system.model.order import BUY
@@ -36,7 +37,9 @@ def check(state: State) -> Found:
     minutes, days, total = _added_up(trades(state))
     looked_at = 0
     for table, expected in ((keys.STATS_INTRADAY, minutes), (keys.STATS_DAILY, days)):
-        rows = {(row["PK"][7:], row["SK"]): row for row in state.items(table)}
+        rows = {
+            (row["PK"][7:], row["SK"]): row for row in state.items(table) if not row["PK"].endswith(keys.FINE)
+        }
         for place in sorted(set(rows) | set(expected)):
             if place not in rows and (table == keys.STATS_DAILY or _expired(place[1], state.now_ns)):
                 continue
@@ -47,11 +50,12 @@ def check(state: State) -> Found:
             for symbol, day in sorted(set(days) - set(rows)):
                 if day < _label(state.now_ns, "%Y-%m-%d"):
                     yield Violation(f"{table} {symbol} {day}", "a row, the day is over", "none")
-    for row in state.items(keys.STATS_LIFETIME):
+    if rows_of_all_time := state.items(keys.STATS_LIFETIME):
         looked_at += 1
+        row = all_time(rows_of_all_time)
         by_market = [name for name in (*total, *row) if name.startswith("volume_e8#")]
         names = [name for name in _SUMS if name != "volume_e8"] + sorted(set(by_market))
-        yield from _compare(f"{keys.STATS_LIFETIME} {row['PK']}", total, row, names)
+        yield from _compare(f"{keys.STATS_LIFETIME} {keys.LIFETIME_PK}", total, row, names)
     if total and not state.items(keys.STATS_LIFETIME):
         yield Violation(keys.STATS_LIFETIME, "one row", "none")
     rebates = _rebates(state)

@@ -12,7 +12,7 @@ from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.metrics.definitions import SUM_NAMES, of_market
 from system.metrics.histogram import RELATIVE_ERROR, buckets_of, quantile_us
-from system.metrics.rollup import daily_row, day_label
+from system.metrics.rollup import daily_row, day_label, fold
 from system.model import keys
 from system.model.keys import Item
 from system.model.units import DAY_NS
@@ -20,6 +20,7 @@ from system.model.units import DAY_NS
 _QUANTILES = (0.5, 0.95, 0.99)
 _KEPT_DAYS = 2  # minutes older than 48 hours may be gone
 _ROUNDING_US = 1.0
+_MINUTE = len("2025-05-03T20:15")
 
 
 @invariant("tiers_add_up", at_end_only=True)
@@ -28,17 +29,23 @@ def check(state: State) -> Found:
 
     Folded are sums, prices, gauges and histograms (R1); the all-time row has every additive
     attribute of all days that are rolled up, and of the minutes of the others (R2); p50, p95 and
-    p99 of its histogram are within 1 % of the exact ones (R6). R3 and R4 are checked by
-    `stats_against_trades` and `lake_against_trades`; R5 follows from I1 and I2.
-    Source: identities R1, R2 and R6 of the metrics (rule CONS-019).
+    p99 of its histogram are within 1 % of the exact ones (R6). A day that was rolled up more than once is
+    the fold of its minutes all the same (R7). Five seconds fold into their minute (R8). R3 and R4 are
+    checked by `stats_against_trades` and `lake_against_trades`; R5 follows from I1 and I2.
+    Source: identities R1, R2 and R6 to R8 of the metrics (rule CONS-019).
     """
     minutes: dict[tuple[str, str], list[Item]] = defaultdict(list)
+    fine: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for row in state.items(keys.STATS_INTRADAY):
-        minutes[row["PK"], row["SK"][:10]].append(row)
+        if row["PK"].endswith(keys.FINE):
+            fine[row["PK"].removesuffix(keys.FINE), row["SK"][:_MINUTE]].append(row)
+        else:
+            minutes[row["PK"], row["SK"][:10]].append(row)
     days = {(row["PK"], row["SK"]): row for row in state.items(keys.STATS_DAILY)}
     looked_at = yield from _days(state, minutes, days)
     looked_at += yield from _all_time(state, minutes, days)
     looked_at += yield from _quantiles(state)
+    looked_at += yield from _five_seconds(minutes, fine)
     return looked_at
 
 
@@ -76,6 +83,22 @@ def _all_time(
             wanted = f"{expected[name]}, of its days and minutes"
             yield Violation(where, wanted, str(was), abs(was - expected[name]))
     return len(rows)
+
+
+def _five_seconds(
+    minutes: dict[tuple[str, str], list[Item]], fine: dict[tuple[str, str], list[Item]]
+) -> Found:
+    """Compare minutes with the rows of five seconds in them: all but the extremes of gauges."""
+    rows = {(row["PK"], row["SK"]): row for some in minutes.values() for row in some}
+    for place in sorted(fine):
+        folded = fold(sorted(fine[place], key=lambda row: str(row["SK"])))
+        whole = fold([rows[place]]) if place in rows else {}
+        same = {name for name in (*folded, *whole) if not name.endswith(("_min", "_max"))}
+        for name in sorted(same):
+            if folded.get(name) != whole.get(name):
+                where = f"{keys.STATS_INTRADAY} {place[0]} {place[1]}: {name}"
+                yield Violation(where, f"{folded.get(name)}, of its five seconds", str(whole.get(name)))
+    return len(fine)
 
 
 def _quantiles(state: State) -> Found:

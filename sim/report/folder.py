@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sim.kernel.history import HistoryReader
 from sim.report.record import RecordUnreadable, RunRecord, read_record
 from sim.report.tables import FOLDER, HISTORY
+from system.model import keys
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,8 +174,8 @@ class Run:
         rows = self._load("stats_lifetime", {}, [])
         if rows.empty:
             return {}
-        row = rows.iloc[0].dropna()
-        return {str(name): int(value) for name, value in row.items() if name != "latency_buckets"}
+        numbers = rows.drop(columns="latency_buckets", errors="ignore")
+        return {str(name): int(value) for name, value in numbers.sum(min_count=1).dropna().items()}
 
     def settlements(self) -> pd.DataFrame:
         """Batches on their way to the chain, and deposits that came from there.
@@ -249,7 +250,8 @@ class Run:
             "latency_buckets": _TEXT,
         }
         rows = self._load(name, names, ["SK", "symbol"], keep_keys=True)
-        return rows.drop(columns="PK").rename(columns={"SK": label})
+        wanted = [not str(key).endswith(keys.FINE) for key in rows["PK"]]  # five seconds are no minutes
+        return rows.loc[wanted].drop(columns="PK").rename(columns={"SK": label}).reset_index(drop=True)
 
     def _load(
         self, name: str, names: Mapping[str, str], order: list[str], *, keep_keys: bool = False

@@ -96,6 +96,8 @@ class World:
             settlement_address=domain.verifying_contract,
             signatures=scenario.signatures,
             ingress=scenario.ingress,
+            lifetime=scenario.lifetime,
+            intraday=scenario.intraday,
             confirmations=scenario.confirmations,
             cxpt_redeemable=scenario.cxpt_redemption,
             index_guard_ppm=scenario.index.guard or 0,

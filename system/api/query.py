@@ -27,7 +27,7 @@ from system.ports.clock import Clock
 from system.ports.store import Store, query_all
 
 ORDER_STATES = ("live", "done")
-TIERS = ("intraday", "daily", "lifetime")
+TIERS = ("intraday", "fine", "daily", "lifetime")
 _MARKED = (MarketKind.PERP.value, MarketKind.FUTURE.value)
 
 
@@ -112,12 +112,17 @@ class Queries:
         if tier in ("", "intraday"):
             rows = self.store.query(keys.STATS_INTRADAY, pk, descending=True, limit=minutes).items
             said["intraday"] = queries.intraday(unexpired(rows, self.clock.now_ns()))
+        if tier == "fine":
+            rows = self.store.query(
+                keys.STATS_INTRADAY, keys.fine_pk(symbol), descending=True, limit=minutes
+            ).items
+            said["fine"] = queries.intraday(unexpired(rows, self.clock.now_ns()))
         if tier in ("", "daily"):
             rows = self.store.query(keys.STATS_DAILY, pk, descending=True, limit=days).items
             said["daily"] = queries.daily(rows)
         if tier in ("", "lifetime"):
-            row = self.store.get(keys.STATS_LIFETIME, keys.Key(keys.LIFETIME_PK, keys.META))
-            said["lifetime"] = queries.lifetime(row, symbol)
+            shards = query_all(self.store, keys.STATS_LIFETIME, keys.LIFETIME_PK)
+            said["lifetime"] = queries.lifetime(shards, symbol)
         return answer(200, said)
 
 

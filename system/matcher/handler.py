@@ -16,10 +16,11 @@ import orjson
 from system.config import Config
 from system.matcher import steps
 from system.matcher.commit import ROOM, Advance, Changes, Watermark, transaction
+from system.matcher.gauges import market_gauges
 from system.matcher.house import House
 from system.matcher.matching import Engine
 from system.matcher.recovery import load_bucket, load_positions, read_many, rebuild, take_lease
-from system.metrics.buckets import MinuteBucket
+from system.metrics.buckets import MinuteBucket, Tiers
 from system.model import keys, messages
 from system.model.errors import ConditionFailed, PortError, Unavailable
 from system.model.keys import Key
@@ -79,6 +80,8 @@ class Matcher:
         self.clock = clock
         self.ids = ids
         self.config = config
+        self.tiers = Tiers(sharded=config.lifetime == "sharded", fine=config.intraday == "both")
+        self.room = ROOM - (1 if self.tiers.fine else 0)
         self.seats: dict[str, Seat] = {}
         self.unsent: dict[str, News] = {}  # by market: committed, but the topic did not answer
 
@@ -132,7 +135,7 @@ class Matcher:
             self.store, symbol, self.config.matcher_id, now_ns, self.config.lease_ns
         )
         engine = rebuild(self.store, symbol, open_interest_e8)
-        return Seat(symbol, engine, mark, load_bucket(self.store, symbol, now_ns), now_ns)
+        return Seat(symbol, engine, mark, load_bucket(self.store, symbol, now_ns, self.tiers), now_ns)
 
     def _publish(self, symbol: str, news: News) -> None:
         """Send the news of committed transactions; what the topic does not take is kept for the next time."""
@@ -171,7 +174,7 @@ class _Batch:
         traders = (command.order.trader for command in commands if command.order is not None)
         load_positions(self.matcher.store, seat.engine, traders)
         for command in commands:
-            if self.changes.size > ROOM:
+            if self.changes.size > self.matcher.room:
                 self.commit()
             self.apply(command)
         self.commit(last=True)
@@ -211,7 +214,8 @@ class _Batch:
         elif command.kind == "MINUTE":
             self._run(steps.Tick(), seq)
             self.book_moved = True
-            seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns)
+            more = market_gauges(seat.engine, self.now_ns)
+            seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns, more)
             seat.mark.minute = uuid
         else:
             outcome = self._run(_step_command(command.kind, item), seq)
@@ -241,7 +245,7 @@ class _Batch:
                 outcome = step.reason.value
             elif type(step) in _OF_THE_HOUSE:
                 self._note(step, seq)
-            if changes.size > ROOM - 2 * seat.engine.house.changed and not _gave_way(step):
+            if changes.size > self.matcher.room - 2 * seat.engine.house.changed and not _gave_way(step):
                 if taker is not None and taker.status != PENDING:
                     seat.mark.applied_seq = seq  # its row says how it ended: it will not be applied again
                 self.commit(unfinished=taker)

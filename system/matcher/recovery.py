@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from system.matcher.commit import Watermark, lease_row
 from system.matcher.house import INVENTORY, house_from
 from system.matcher.matching import Engine
-from system.metrics.buckets import MinuteBucket
+from system.metrics.buckets import LITERAL, MinuteBucket, Tiers
 from system.model import keys
 from system.model.errors import ConditionFailed, Unavailable
 from system.model.keys import Item, Key
@@ -163,10 +163,11 @@ def read_many(store: Store, table: str, wanted: list[Key]) -> list[Item]:
     return rows
 
 
-def load_bucket(store: Store, symbol: str, now_ns: int) -> MinuteBucket:
+def load_bucket(store: Store, symbol: str, now_ns: int, tiers: Tiers = LITERAL) -> MinuteBucket:
     """Return the accumulator of the present minute, restored from its row when there is one."""
-    bucket = MinuteBucket(symbol, now_ns)
-    row = store.get(keys.STATS_INTRADAY, bucket.key)
-    if row is not None:
-        bucket.restore(row)
+    bucket = MinuteBucket(symbol, now_ns, tiers)
+    for each in (bucket, bucket.fine):
+        row = store.get(keys.STATS_INTRADAY, each.key) if each is not None else None
+        if each is not None and row is not None:
+            each.restore(row)
     return bucket

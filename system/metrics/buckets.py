@@ -7,9 +7,9 @@ one writer. A commit that fails drops the bucket together with the book; `restor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from system.metrics import definitions as names
 from system.metrics.histogram import bucket_index, bucket_name
@@ -21,8 +21,22 @@ from system.model.units import MINUTE_NS, NS, QTY_SCALE
 from system.ports.store import Update
 
 INTRADAY_TTL_S = 48 * 3600
+FINE_NS = 5 * NS
 _BPS = 10_000
-_LIFETIME_KEY = Key(keys.LIFETIME_PK, keys.META)
+
+
+class Tiers(NamedTuple):
+    """In which form the tiers are kept: the literal one, unless somebody wants another."""
+
+    sharded: bool = False  # an all-time row for each market, instead of one that all write
+    fine: bool = False  # rows of five seconds beside those of a minute
+
+    def lifetime_key(self, symbol: str) -> Key:
+        """Return the all-time row that a market adds to."""
+        return Key(keys.LIFETIME_PK, "SHARD#" + symbol if self.sharded else keys.META)
+
+
+LITERAL = Tiers()
 
 
 class PriceLevel(Protocol):
@@ -51,8 +65,21 @@ def minute_label(now_ns: int) -> str:
     return datetime.fromtimestamp(now_ns // NS, UTC).strftime("%Y-%m-%dT%H:%M")
 
 
+def fine_key(symbol: str, now_ns: int) -> Key:
+    """Return the key of a row of five seconds; they have a partition of their own beside the minutes.
+
+    >>> fine_key("BTC-PERP", 1_746_303_319_000_000_000)
+    Key(pk='MARKET#BTC-PERP#5s', sk='2025-05-03T20:15:15')
+    """
+    begin = datetime.fromtimestamp((now_ns - now_ns % FINE_NS) // NS, UTC)
+    return Key(keys.fine_pk(symbol), begin.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
 class MinuteBucket:
-    """What a market's present minute amounts to, and what of it is not yet committed."""
+    """What a market's present minute amounts to, and what of it is not yet committed.
+
+    With `tiers.fine` it keeps the present five seconds in the same way, in a bucket of their own.
+    """
 
     __slots__ = (
         "_buckets",
@@ -60,20 +87,29 @@ class MinuteBucket:
         "_measured",
         "_moved",
         "_prices",
+        "_span_ns",
         "_sums",
+        "fine",
         "key",
         "minute_ns",
         "symbol",
+        "tiers",
     )
 
-    def __init__(self, symbol: str, now_ns: int) -> None:
+    def __init__(self, symbol: str, now_ns: int, tiers: Tiers = LITERAL, span_ns: int = MINUTE_NS) -> None:
         self.symbol = symbol
+        self.tiers = tiers
+        self.fine = MinuteBucket(symbol, now_ns, span_ns=FINE_NS) if tiers.fine else None
+        self._span_ns = span_ns
         self._gauges: dict[str, int] = {}
         self._begin(now_ns)
 
     def _begin(self, now_ns: int) -> None:
-        self.minute_ns = now_ns - now_ns % MINUTE_NS
-        self.key = Key(keys.market_pk(self.symbol), minute_label(now_ns))
+        self.minute_ns = now_ns - now_ns % self._span_ns
+        if self._span_ns == MINUTE_NS:
+            self.key = Key(keys.market_pk(self.symbol), minute_label(now_ns))
+        else:
+            self.key = fine_key(self.symbol, now_ns)
         self._sums: list[int] = []  # in the order of SUM_NAMES; empty when nothing was traded
         self._buckets: dict[int, int] = {}
         self._prices: list[int] = []  # open, high, low, close; empty before the first trade
@@ -93,12 +129,14 @@ class MinuteBucket:
 
     def _roll(self, now_ns: int) -> None:
         """Begin the next minute when its time has come; a clock that steps back changes nothing."""
-        if now_ns >= self.minute_ns + MINUTE_NS:
+        if now_ns >= self.minute_ns + self._span_ns:
             assert not self._sums, f"{self.key}: the last minute's trades were not committed"
             self._begin(now_ns)
 
     def add_trade(self, trade: Trade) -> None:
         """Count one trade."""
+        if self.fine is not None:
+            self.fine.add_trade(trade)
         self._roll(trade.ts_ns)
         price, amount = trade.price_e6, trade.notional
         sums = self._sums
@@ -122,15 +160,23 @@ class MinuteBucket:
             prices[2] = price
         prices[3] = price
 
-    def gauge(self, book: BookView, open_interest_e8: int, now_ns: int) -> None:
-        """Take the minute's gauges: open interest and depth around mid."""
+    def gauge(
+        self, book: BookView, open_interest_e8: int, now_ns: int, more: Mapping[str, int] | None = None
+    ) -> None:
+        """Take the minute's gauges: open interest, depth around mid, and what else the market has."""
+        if self.fine is not None:
+            self.fine.gauge(book, open_interest_e8, now_ns, more)
         self._roll(now_ns)
-        self.open_interest(open_interest_e8, now_ns)
+        self._set(names.OPEN_INTEREST, open_interest_e8)
         for name, value in depth_gauges(book).items():
+            self._set(name, value)
+        for name, value in (more or {}).items():
             self._set(name, value)
 
     def open_interest(self, open_interest_e8: int, now_ns: int) -> None:
         """Note the open interest after a fill."""
+        if self.fine is not None:
+            self.fine.open_interest(open_interest_e8, now_ns)
         self._roll(now_ns)
         self._set(names.OPEN_INTEREST, open_interest_e8)
 
@@ -147,23 +193,29 @@ class MinuteBucket:
         self._measured = True
 
     def actions(self) -> list[Update]:
-        """Return the two updates of this commit; none when nothing was traded or measured."""
+        """Return the updates of this commit; none when nothing was traded or measured."""
         if not self._sums and not self._measured:
             return []
+        update = self.update()
+        lifetime = Update(
+            keys.STATS_LIFETIME,
+            self.tiers.lifetime_key(self.symbol),
+            put=self._lifetime_gauges(),
+            add=self._lifetime_sums(update.add),
+        )
+        return [update, lifetime] if self.fine is None else [update, lifetime, self.fine.update()]
+
+    def update(self) -> Update:
+        """Return what this bucket's own row is told."""
         add = dict(zip(names.SUM_NAMES, self._sums, strict=True)) if self._sums else {}
         for index, count in self._buckets.items():
             add[bucket_name(index)] = count
         put = {"symbol": self.symbol, "ttl": self.minute_ns // NS + INTRADAY_TTL_S, **self._moved}
         for metric, price in zip(names.PRICES, self._prices, strict=False):
             put[metric.name] = price
-        return [
-            Update(keys.STATS_INTRADAY, self.key, put=put, add=add),
-            Update(
-                keys.STATS_LIFETIME, _LIFETIME_KEY, put=self._lifetime_gauges(), add=self._lifetime_sums(add)
-            ),
-        ]
+        return Update(keys.STATS_INTRADAY, self.key, put=put, add=add)
 
-    def _lifetime_sums(self, add: dict[str, int]) -> dict[str, int]:
+    def _lifetime_sums(self, add: Mapping[str, int]) -> dict[str, int]:
         """Sums over all markets; quantities of different bases do not add, so they stay apart."""
         sums = dict(add)
         if qty_e8 := sums.pop("volume_e8", 0):
@@ -178,6 +230,8 @@ class MinuteBucket:
 
     def committed(self) -> None:
         """Forget what the commit has added."""
+        if self.fine is not None:
+            self.fine.committed()
         self._sums = []
         self._buckets = {}
         self._moved = {}

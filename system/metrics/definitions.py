@@ -38,6 +38,8 @@ DEPTH_BPS = (1, 5, 50, 100, 200)
 """Distances from mid. With 0.5 % fees a side the first two are expected near zero; the seed asks for them."""
 
 OPEN_INTEREST = "oi_e8"
+FUNDING_RATE = "funding_rate_e12"
+IMPLIED_VOL = "iv_ppm"
 
 
 def depth_name(side: str, bps: int) -> str:
@@ -56,12 +58,16 @@ GAUGES = (
         for bps in DEPTH_BPS
         for side in ("bid", "ask")
     ),
+    Metric(FUNDING_RATE, "1e-12 of the index", "rate of the last funding interval; perpetuals with funding"),
+    Metric(IMPLIED_VOL, "1e-6", "implied volatility at the middle of the book; options with both sides"),
 )
 
 SUM_NAMES = tuple(metric.name for metric in SUMS)
 GAUGE_NAMES = tuple(metric.name for metric in GAUGES)
 LIFETIME_GAUGES = tuple(
-    name for name in GAUGE_NAMES if name == OPEN_INTEREST or name.endswith(("_1bp", "_5bp"))
+    name
+    for name in GAUGE_NAMES
+    if name in (OPEN_INTEREST, FUNDING_RATE, IMPLIED_VOL) or name.endswith(("_1bp", "_5bp"))
 )
 """Gauges of which the single all-time row carries each market's last value."""
 

@@ -42,11 +42,22 @@ def daily(rows: Iterable[Item]) -> list[dict[str, Any]]:
     return [{"day": row["SK"], **shaped(row)} for row in rows]
 
 
-def lifetime(row: Item | None, symbol: str) -> dict[str, Any]:
-    """Shape the all-time row for one market: global sums, and what belongs to this market alone."""
-    if row is None:
-        return {}
-    mine = "#" + symbol
+def all_time(rows: Iterable[Item]) -> Item:
+    """Add the all-time rows into one, whether there is one or one for each market.
+
+    What belongs to one market alone has its symbol in its name, and one writer.
+    """
+    total: Item = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in _KEYS:
+                total[name] = total.get(name, 0) + value
+    return total
+
+
+def lifetime(rows: Iterable[Item], symbol: str) -> dict[str, Any]:
+    """Shape the all-time rows for one market: global sums, and what belongs to this market alone."""
+    row, mine = all_time(rows), "#" + symbol
     return shaped(
         {
             name.removesuffix(mine): value

@@ -36,6 +36,7 @@ RISK = "RISK"
 LEASE = "LEASE"
 ISSUER_PK = "ISSUER#CXPT"
 """Of Balances: USDC behind CXPT, and as `ASSET#CXPT` what is in circulation, with a minus."""
+FINE = "#5s"  # behind a market's partition: its rows of five seconds
 LIFETIME_PK = "KEY#GLOBAL"
 
 
@@ -48,6 +49,10 @@ class Key(NamedTuple):
 
 def market_pk(symbol: str) -> str:
     return "MARKET#" + symbol
+
+
+def fine_pk(symbol: str) -> str:
+    return market_pk(symbol) + FINE
 
 
 def trader_pk(trader: str) -> str:

@@ -1,4 +1,4 @@
-"""Black-76 prices, implied volatility and greeks, for statistics only: IVOL-001 to IVOL-008.
+"""Black-76 prices, implied volatility and greeks, for statistics only: IVOL-001 to IVOL-009.
 
 The one place of the rulebook with floats (decision 0052): nothing here is ever booked. QuantLib
 computes; it is imported where it is used, so that only functions that need it pay for it.
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from system.model.units import NS
+from system.model.market import MarketSpec
+from system.model.units import NS, PPM
 from system.risk.options import OptionType
 
 if TYPE_CHECKING:
@@ -116,6 +117,17 @@ def capped_call_vol(
     if price <= intrinsic:
         return ImpliedVol(0.0, capped=True)
     return ImpliedVol(_root(lambda vol: capped_call(forward, strike, cap, t, vol) - price, most), capped=True)
+
+
+def quoted_vol_ppm(spec: MarketSpec, price_e6: int, forward_e6: int, remaining_ns: int) -> int | None:
+    """Return the volatility that an option's price implies, in 1e-6, or None. Rule: IVOL-009."""
+    price, forward, strike = price_e6 / PPM, forward_e6 / PPM, spec.strike_e6 / PPM
+    t = years(remaining_ns)
+    if spec.option_type == "CALL" and spec.cap_e6:
+        found = capped_call_vol(price, forward, strike, spec.cap_e6 / PPM, t)
+    else:
+        found = implied_vol(price, "CALL" if spec.option_type == "CALL" else "PUT", forward, strike, t)
+    return None if found.vol is None else round(found.vol * PPM)
 
 
 class Greeks(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ def test_all_time_row_adds_what_adds_and_keeps_markets_apart() -> None:
     for symbol in ("BTC-PERP", "CXPT-USDC"):
         bucket = MinuteBucket(symbol, START_NS)
         bucket.add_trade(trade(1, 100 * E6, E8, START_NS))
-        bucket.gauge(Book(), 7 * E8, START_NS)
+        bucket.gauge(Book(), 7 * E8, START_NS, {"funding_rate_e12": 5, "iv_ppm": 600_000})
         commit(table, bucket)
 
     row = table[LIFETIME]

@@ -152,8 +152,8 @@ def test_a_market_sees_its_own_part_of_the_all_time_row() -> None:
         "volume_e8#A-PERP": 3,
     }
 
-    assert queries.lifetime(row, "A-PERP") == {"volume": "5", "oi_e8": "1", "volume_e8": "3"}
-    assert queries.lifetime(None, "A-PERP") == {}
+    assert queries.lifetime([row], "A-PERP") == {"volume": "5", "oi_e8": "1", "volume_e8": "3"}
+    assert queries.lifetime([], "A-PERP") == {}
 
 
 @rule("METR-014")
