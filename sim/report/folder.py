@@ -59,14 +59,14 @@ class Run:
         """Every fill.
 
         Shape: one row per trade, sorted by ts_ns, symbol, trade_no.
-            symbol, uuid, maker, taker, maker_order_id, taker_order_id, settlementStatus  string
+            symbol, uuid, maker, taker, maker_order_id, taker_order_id, settlementStatus, tradeType  string
             aggressor_side  category  BUY, SELL
             trade_no, price_e6, qty_e8, notional, maker_fee, taker_fee, latency_ns, ts_ns  Int64
         Source: table Trades.
         """
         names = {
             **dict.fromkeys(("symbol", "uuid", "maker", "taker", "maker_order_id", "taker_order_id"), _TEXT),
-            "settlementStatus": _TEXT,
+            **dict.fromkeys(("settlementStatus", "tradeType"), _TEXT),
             "aggressor_side": _SIDE,
             **dict.fromkeys(("trade_no", "price_e6", "qty_e8", "notional", "maker_fee", "taker_fee"), _INT),
             **dict.fromkeys(("latency_ns", "ts_ns"), _INT),

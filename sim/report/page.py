@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sim.report import measures, plots
+from sim.report import measures, plots, realism
 from sim.report.amounts import USDC, counted, milliseconds, span, usdc
 from sim.report.clearing import clearing_house
 from sim.report.facts import facts_of, figure
@@ -75,6 +75,8 @@ def render(run: Run) -> str:
         hops=HOPS,
         books={symbol: _ladder(run, symbol) for symbol in _symbols(run)},
         markets={row["symbol"]: row for row in run.markets().to_dict("records")},
+        realism=realism.of_run(run),
+        fewest_minutes=realism.FEWEST_MINUTES,
         money=measures.where_money_is(run),
         house=clearing_house(run),
         positions=_positions(run),

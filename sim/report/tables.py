@@ -76,7 +76,7 @@ def write_tables(
             _write(folder / "funding.parquet", _columns(ticks))
         _write(folder / f"{name}.parquet", _columns(rows))
     _write(folder / "alerts.parquet", _alerts(history or HistoryReader(folder.parent / HISTORY)))
-    _write(folder / "depth.parquet", _depth(history or HistoryReader(folder.parent / HISTORY)))
+    _write(folder / "depth.parquet", depth_of(history or HistoryReader(folder.parent / HISTORY)))
     given = samples or {}
     hops = [hop for hop, taken in given.items() for _ in taken]
     took = [ns for taken in given.values() for ns in taken]
@@ -161,7 +161,7 @@ def _chain(state: State | None) -> dict[str, list[Any]]:
     return columns
 
 
-def _depth(history: HistoryReader) -> dict[str, list[Any]]:
+def depth_of(history: HistoryReader) -> dict[str, list[Any]]:
     """Sample the published depth: at each step the newest message of each market so far."""
     columns: dict[str, list[Any]] = {
         name: [] for name in ("t_ns", "symbol", "side", "level", "price_e6", "qty_e8")

@@ -78,6 +78,8 @@ MEASURES: dict[str, Measure] = {
     "liquidated_in_worst_minute": Measure("ppm", False),
     "oi_fall": Measure("ppm", False),
     "depth_fall": Measure("ppm", False),
+    # stylised facts outside their bands: sim/report/realism.py
+    "unrealistic": Measure("count", False),
 }
 
 _THRESHOLD = re.compile(r"^\s*(?:(\w+)\(\s*(\w+)\s*\)|(\w+))\s*(<=|>=|==|<|>)\s*(\S.*?)\s*$")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sim.invariants import Verdict, Violation
-from sim.report import plots
+from sim.report import plots, realism
 from sim.report.amounts import measured
 from sim.report.facts import facts_of
 from sim.report.folder import Run
@@ -139,6 +139,20 @@ def test_a_run_without_stated_facts_has_no_such_section(folder: Path) -> None:
 
     assert "chart-facts" not in page.script
     assert "#facts" not in page.anchors
+
+
+def test_realism_is_told_of_a_run_that_is_long_enough(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "fewer than 25 minutes of trading" in Page(render(Run(folder))).text
+
+    facts = [
+        realism.Fact("BTC-PERP", "tail index", "of returns", 1.25, 2.0, 5.0),
+        realism.Fact("A", "b", "c", None),
+    ]
+    monkeypatch.setattr(realism, "of_run", lambda _: facts)
+    page = Page(render(Run(folder)))
+
+    for word in ("tail index of returns", "1.25", "2 to 5", "✗ outside", "reported only"):
+        assert word in page.text
 
 
 def test_plotly_is_in_it_once() -> None:
