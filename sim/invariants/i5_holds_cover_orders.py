@@ -25,8 +25,9 @@ def check(state: State) -> Found:
     The obligation is computed here anew from the market's terms, not with the system's own rule:
     notional or margin of what is left at the worst price it may still be filled at, and the fee
     that the whole order then owes. What Balances says is reserved must be the holds of a trader's
-    orders less his reliefs, and a relief no more than the market's netting rule allows: the initial
-    margin of what only closes, and of the cheaper of each pair (or side) of the rest.
+    orders less his reliefs, and what his ended options are still claiming on chain; and a relief no more
+    than the market's netting rule allows: the initial margin of what only closes, and of the cheaper of
+    each pair (or side) of the rest.
     Source: identity I5 (rule CONS-005); "all orders fully pre-paid", design document section 1.
     """
     looked_at = 0
@@ -50,9 +51,7 @@ def check(state: State) -> Found:
         if state.specs[row["symbol"]].nets and row["status"] == OPEN and not row.get("reduce_only"):
             resting[row["trader"], row["symbol"]].append(row)
     yield from _reliefs(state, resting, held)
-    for row in state.items(keys.ORDERS):
-        if row["orderType"] in ("MARGIN", "INSURE", "MINT", "REDEEM") and row["status"] == PENDING:
-            held[row["trader"], row["hold_asset"]] += row["hold"]  # on its way into a market
+    _under_way(state, held)
     reserved = {(row.trader, row.asset): row.reserved for row in balances(state)}
     for trader, asset in sorted(set(held) | set(reserved)):
         expected, was = held[trader, asset], reserved.get((trader, asset), 0)
@@ -62,6 +61,15 @@ def check(state: State) -> Found:
                 where, f"{expected}, the holds of the live orders less reliefs", f"{was}", abs(expected - was)
             )
     return looked_at
+
+
+def _under_way(state: State, held: dict[tuple[str, str], int]) -> None:
+    """Add what is reserved without a live order."""
+    for row in state.items(keys.ORDERS):
+        if row["orderType"] in ("MARGIN", "INSURE", "MINT", "REDEEM") and row["status"] == PENDING:
+            held[row["trader"], row["hold_asset"]] += row["hold"]  # on its way into a market
+    for row in state.items(keys.POSITIONS):
+        held[row["trader"], USDC] += row.get("claiming", 0)  # paid by an end that is not final on chain
 
 
 def _reliefs(state: State, resting: Orders, held: dict[tuple[str, str], int]) -> Iterator[Violation]:

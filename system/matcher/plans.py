@@ -24,7 +24,7 @@ def carry_out(engine: Engine, plan: Plan) -> Iterator[Step]:
     house = engine.house
     for move in plan.moves:
         if engine.position(move.trader).plan != plan.number:
-            yield _move(engine, move, plan.number)
+            yield _move(engine, move, plan)
             if plan.closes:
                 yield Alerted(engine.position(move.trader), house.state.settle_e6, "SETTLED")
     accounts = house.book_fund(plan.fund)
@@ -36,7 +36,7 @@ def carry_out(engine: Engine, plan: Plan) -> Iterator[Step]:
         yield enter(engine, MarketState.CLOSED)
 
 
-def _move(engine: Engine, move: PlannedMove, number: int) -> Step:
+def _move(engine: Engine, move: PlannedMove, plan: Plan) -> Step:
     position = engine.position(move.trader)
     after_e8 = position.size_e8 + move.size_e8
     engine.open_interest_e8 += max(after_e8, 0) - max(position.size_e8, 0)
@@ -46,12 +46,16 @@ def _move(engine: Engine, move: PlannedMove, number: int) -> Step:
     position.realised += move.realised
     position.fees += move.fee
     position.adjusted += move.adjusted
-    position.plan = number
+    position.plan = plan.number
     engine.touch(move.trader)
     postings: tuple[Posting, ...] = ()
     paid_out = move.available
     if move.trader == INVENTORY:
         paid_out = 0  # the fund gets it in the end
+    elif paid_out and plan.closes and engine.spec.ends_on_chain:
+        # Spent before the claim is final, it would make fills that the contracts refuse. Rule: EXPI-011.
+        position.claiming += paid_out
+        postings = (Posting(move.trader, USDC, 0, paid_out),)
     elif paid_out:
         postings = (Posting(move.trader, USDC, paid_out, 0),)
     moved = paid_out + move.margin + move.fee

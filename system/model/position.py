@@ -31,6 +31,7 @@ class Position(msgspec.Struct, kw_only=True):
     adjusted: int = 0  # funding, liquidation fees, settlement: what moved its money beside fills
     plan: int = 0  # the last plan of the clearing house that has moved it
     relief: int = 0  # of the holds of its trader's orders here, what netting does not reserve (MATC-080)
+    claiming: int = 0  # what its end has paid, reserved until the chain has paid it too (EXPI-011)
 
     @property
     def key(self) -> keys.Key:
@@ -57,6 +58,8 @@ class Position(msgspec.Struct, kw_only=True):
             item["plan"] = self.plan
         if self.relief:
             item["relief"] = self.relief
+        if self.claiming:
+            item["claiming"] = self.claiming
         return item
 
 

@@ -1,8 +1,8 @@
 """Options end on chain as they ended in the ledger: the price is published, every holder's claim is sent.
 
-The ledger pays at once when a market is settled. The chain follows when all its trades are final, by
-steps that Clearing takes only once each; so nothing is stored before it is sent, and whoever dies in
-between leaves nothing half done.
+The ledger pays when a market is settled, into what is reserved. The chain follows when all its trades
+are final, by steps that Clearing takes only once each; so nothing is stored before it is sent, and
+whoever dies in between leaves nothing half done. What was paid is available when the claims are final.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from typing import Any
 from system.config import Config
 from system.model import keys, trade
 from system.model.errors import ChainReverted, ConditionFailed
-from system.model.keys import MARKETS, META, ORDERS, SETTLEMENTS, TRADES, Item, Key
+from system.model.keys import BALANCES, MARKETS, META, ORDERS, POSITIONS, SETTLEMENTS, TRADES, Item, Key
 from system.model.market import MarketState, spec_from_item
+from system.model.order import trader_of
+from system.model.position import Position
 from system.model.signing import instrument_id
 from system.ports.chain import Chain, PreparedTx
-from system.ports.store import NOT_EXISTS, Put, Store, Update, query_all
+from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
+from system.risk.holds import USDC
 
 CLAIMING = "CLAIMING"
 """Status of an ending whose claims are not all final; then CONFIRMED."""
@@ -61,7 +64,30 @@ def _bring_on(store: Store, chain: Chain, config: Config, market: Item) -> None:
     elif seen is None:
         store.write(Update(SETTLEMENTS, key, put={"cleared_at_block": height}))
     elif height - seen >= config.confirmations:
+        _release(store, symbol, accounts)
         store.write(Update(SETTLEMENTS, key, put={"status": trade.CONFIRMED}))
+
+
+def _release(store: Store, symbol: str, accounts: list[str]) -> None:
+    """Make available what the ledger has paid, position by position, each once. Rule: EXPI-011."""
+    traders = dict.fromkeys(map(trader_of, accounts))
+    places = [Position(trader=trader, symbol=symbol).key for trader in traders]
+    for start in range(0, len(places), _GET_MANY):
+        for row in store.get_many(POSITIONS, places[start : start + _GET_MANY]):
+            paid = row.get("claiming", 0)
+            if not paid:
+                continue
+            same = (Clause("claiming", "=", paid),)
+            balance = Key(keys.trader_pk(row["trader"]), keys.asset_sk(USDC))
+            try:
+                store.transact(
+                    [
+                        Update(POSITIONS, Key(row["PK"], row["SK"]), remove=("claiming",), when=same),
+                        Update(BALANCES, balance, add={"available": paid, "reserved": -paid}),
+                    ]
+                )
+            except ConditionFailed:
+                continue  # another watch was faster
 
 
 def _open(store: Store, symbol: str) -> Item | None:

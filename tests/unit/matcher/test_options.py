@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from system.matcher.settling import expire
-from system.matcher.steps import Refused
+from system.matcher.steps import Moved, Refused
 from system.model.errors import RejectReason
 from system.model.market import MarketKind, MarketSpec, MarketState
+from system.model.position import position_from_item
 from system.model.units import NS
 from tests.rules import rule
 from tests.unit.matcher.venue import E6, E8, FUNDS, Venue, ended
@@ -113,3 +114,24 @@ def test_only_the_ledger_can_settle_before_the_expiry(settlement):
     assert venue.position("bob") == 1
     list(expire(venue.engine, 150 * E6, JUNE * NS))
     assert venue.engine.state is MarketState.CLOSED
+
+
+@rule("EXPI-011")
+@pytest.mark.parametrize("settlement", ["ledger", "chain"])
+def test_what_the_chain_has_still_to_pay_cannot_be_spent(settlement):
+    venue = Venue(replace(CALL, settlement=settlement))
+    venue.send("ann", "SELL", 1, 10)
+    venue.send("bob", "BUY", 1, 10)
+    venue.engine.state = MarketState.SETTLING
+    steps = list(expire(venue.engine, 150 * E6, JUNE * NS))
+    moved = [step for step in steps if isinstance(step, Moved) and step.position is not None]
+    paid = {one.trader: (one.available, one.reserved) for step in moved for one in step.postings}
+    claiming = {step.position.trader: step.position.claiming for step in moved}
+    if settlement == "ledger":
+        assert paid == {"ann": (70 * E6, 0), "bob": (50 * E6, 0)}
+        assert claiming == {"ann": 0, "bob": 0}
+    else:
+        assert paid == {"ann": (0, 70 * E6), "bob": (0, 50 * E6)}
+        assert claiming == {"ann": 70 * E6, "bob": 50 * E6}
+    kept = [position_from_item(step.position.to_item()) for step in moved]
+    assert kept == [step.position for step in moved]

@@ -39,6 +39,7 @@ TABLES = (
     TableDef(keys.TRADES, INDEXES[keys.TRADES], stream=True),
     TableDef(keys.MARKETS, INDEXES[keys.MARKETS]),
     TableDef(keys.BALANCES),
+    TableDef(keys.POSITIONS),
     TableDef(keys.SETTLEMENTS),
     TableDef(keys.IDEMPOTENCY),
 )

@@ -4,13 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.world.purse import Purse
 from system.model import keys
 from system.model.errors import TimedOut, Unavailable
-from system.model.keys import MARKETS, META, SETTLEMENTS, Key
+from system.model.keys import BALANCES, MARKETS, META, POSITIONS, SETTLEMENTS, Key
 from system.model.market import MarketState
+from system.model.order import trader_of
+from system.model.position import Position
 from system.model.trade import CONFIRMED
 from system.model.units import NS
-from system.ports.store import Update
+from system.ports.store import Put, Update
 from system.settlement.endings import CLAIMING, ending_key
 from tests.contracts.traders import BTC_PRICE, CALL, COIN, FUNDS, TRADERS, USDC, fee_of
 from tests.rules import rule
@@ -20,10 +23,19 @@ from tests.unit.settlement.test_crashes import survive
 K = CONFIG.confirmations
 PRICE_E6 = 75_000 * USDC
 WRITER, HOLDER = TRADERS[:2]
+CLAIMING_OF = {WRITER: 45_000_000, HOLDER: 15_000_000}
+
+
+def balance_key(purse: Purse) -> Key:
+    return Key(keys.trader_pk(trader_of(purse.account)), keys.asset_sk("USDC"))
 
 
 def close(exchange: Exchange) -> None:
-    """The matcher has settled the market."""
+    """The matcher has settled the market, and reserved what it pays."""
+    for purse, paid in CLAIMING_OF.items():
+        position = Position(trader=trader_of(purse.account), symbol=CALL.symbol, claiming=paid)
+        exchange.tables.write(Put(POSITIONS, position.to_item()))
+        exchange.tables.write(Update(BALANCES, balance_key(purse), add={"available": 0, "reserved": paid}))
     wait_ns = CALL.expiry_s * NS - exchange.clock.now_ns()
     exchange.clock.advance(max(0, wait_ns))
     put = {"status": MarketState.CLOSED.value, "settle_e6": PRICE_E6}
@@ -45,6 +57,12 @@ def watch(exchange: Exchange, rounds: int) -> None:
         exchange.mine()
 
 
+def cash(exchange: Exchange) -> list[tuple[int, int]]:
+    """What is available to each, and what is reserved."""
+    rows = [exchange.tables.get(BALANCES, balance_key(purse)) for purse in CLAIMING_OF]
+    return [(found["available"], found["reserved"]) for found in rows if found is not None]
+
+
 def check_paid(exchange: Exchange) -> None:
     """Each has what the contract's terms give, to the unit."""
     fee, premium = fee_of(BTC_PRICE, QTY), BTC_PRICE * QTY // COIN
@@ -53,9 +71,13 @@ def check_paid(exchange: Exchange) -> None:
     assert exchange.world.clearing_usdc() == 0
     assert exchange.world.usdc_of(WRITER.account) == FUNDS["USDC"] + premium - fee - payoff
     assert exchange.world.usdc_of(HOLDER.account) == FUNDS["USDC"] - premium - fee + payoff
+    assert cash(exchange) == [(FUNDS["USDC"] + paid, 0) for paid in CLAIMING_OF.values()]
+    positions = exchange.tables.scan(POSITIONS)
+    assert len(positions) == len(CLAIMING_OF)
+    assert not any("claiming" in position for position in positions)
 
 
-@rule("SETL-019")
+@rule("SETL-019", "EXPI-011")
 def test_claims_follow_the_last_fill() -> None:
     """Nothing is published while a fill is under way: it would be refused."""
     exchange = Exchange()
@@ -70,8 +92,11 @@ def test_claims_follow_the_last_fill() -> None:
     watch(exchange, K + 1)
     assert row(exchange)["status"] == CLAIMING
     assert row(exchange)["accounts"] == sorted((WRITER.account, HOLDER.account))
-    watch(exchange, K + 4)
-    assert row(exchange)["status"] == CONFIRMED
+    while row(exchange)["status"] != CONFIRMED:
+        assert cash(exchange) == [(FUNDS["USDC"], paid) for paid in CLAIMING_OF.values()], (
+            "not final, so not available"
+        )
+        watch(exchange, 1)
     assert exchange.status(trade) == CONFIRMED
     check_paid(exchange)
 
@@ -106,7 +131,7 @@ def test_a_market_that_nobody_traded() -> None:
     assert (row(exchange)["status"], row(exchange)["accounts"]) == (CONFIRMED, [])
 
 
-@rule("SETL-019")
+@rule("SETL-019", "EXPI-011")
 @pytest.mark.parametrize("error", [Death, Unavailable, TimedOut])
 @given(at=st.integers(0, 120), when=st.sampled_from(("before", "after")))
 @settings(deadline=None)
