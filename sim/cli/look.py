@@ -84,7 +84,8 @@ def explain_command(name: str) -> None:
     everything = {
         known: (kind, text) for kind, texts in KIND_TEXTS.items() for known, text in texts().items()
     }
-    begins = [known for known in everything if known.startswith(name)]
+    begins = [known for known in everything if known.startswith(name + "_")]
+    begins = begins or [known for known in everything if known.startswith(name)]
     if name not in everything and len(begins) == 1:
         name = begins[0]
     if name not in everything:

@@ -20,6 +20,7 @@ from sim.invariants import (
     i7_funding_is_zero_sum,
     i8_writers_lock_the_payoff,
     i9_transactions_balance,
+    i10_log_makes_the_state,
     lake_against_trades,
     liquidations_have_a_reason,
     nobody_is_locked_in,

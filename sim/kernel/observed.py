@@ -67,7 +67,8 @@ class ObservedStore:
         for action in actions:
             if type(action) is Update:
                 pk, sk = action.key
-                writes.append(("upd", action.table, pk, sk, action.put, action.add))
+                said = ("upd", action.table, pk, sk, action.put, action.add)
+                writes.append((*said, action.remove) if action.remove else said)
             elif type(action) is Put:
                 table = action.table
                 writes.append(("put", table, action.item))

@@ -158,12 +158,7 @@ class SubmitOrder:
         nonce = {"PK": trader, "SK": f"NONCE#{order.nonce}", "order_id": order.id}
         actions: list[Put | Update] = [
             Put(keys.ORDERS, order.to_item(), NOT_EXISTS),
-            Update(
-                keys.BALANCES,
-                Key(trader, keys.asset_sk(order.hold_asset)),
-                add={"available": -hold, "reserved": hold},
-                when=(Clause("available", ">=", hold),),
-            ),
+            _take(Key(trader, keys.asset_sk(order.hold_asset)), hold, spec),
             Put(keys.IDEMPOTENCY, nonce, NOT_EXISTS),
         ]
         if key is not None:
@@ -201,11 +196,30 @@ class SubmitOrder:
             row = self.store.get(keys.BALANCES, key)
             available = row["available"] if row else 0
             detail = f"expected {order.hold} of {order.hold_asset} available, was {available}"
+            if available >= order.hold and row:
+                detail += f", and {row.get('backed', 0)} of it on chain, where this market settles"
             return Rejected(RejectReason.INSUFFICIENT_FUNDS, "qty_e8", detail)
         if len(reasons) > _KEY and reasons[_KEY]:
             detail = "another request took this key at the same time; send the request again"
             return Rejected(RejectReason.IDEMPOTENCY_CONFLICT, "idempotency-key", detail)
         return Rejected(RejectReason.DUPLICATE_ORDER, "order_id", f"{order.id} exists already")
+
+
+def _take(balance: Key, hold: int, spec: MarketSpec) -> Update:
+    """Return what takes a hold. Where fills settle on chain, the chain must have it, too. Rule: HOLD-010."""
+    if spec.settlement == "chain":
+        return Update(
+            keys.BALANCES,
+            balance,
+            add={"available": -hold, "reserved": hold, "backed": -hold},
+            when=(Clause("available", ">=", hold), Clause("backed", ">=", hold)),
+        )
+    return Update(
+        keys.BALANCES,
+        balance,
+        add={"available": -hold, "reserved": hold},
+        when=(Clause("available", ">=", hold),),
+    )
 
 
 def _misfit_stop(body: Body) -> Rejected | None:

@@ -98,14 +98,14 @@ class Withdraw:
             "accepted_ns": now_ns,
         }
         open_pk, open_sk = open_key(trader, body.nonce)
-        enough = (Clause("available", ">=", body.amount),)
+        enough = (Clause("available", ">=", body.amount), Clause("backed", ">=", body.amount))
         try:
             self.store.transact(
                 [
                     Update(
                         keys.BALANCES,
                         Key(pk, keys.asset_sk("USDC")),
-                        add={"available": -body.amount, "exiting": body.amount},
+                        add={"available": -body.amount, "exiting": body.amount, "backed": -body.amount},
                         when=enough,
                     ),
                     Put(keys.SETTLEMENTS, row, NOT_EXISTS),
@@ -121,7 +121,7 @@ class Withdraw:
             if lost.reasons[_NONCE]:
                 detail = f"nonce {body.nonce} was used already"
                 return Rejected(RejectReason.DUPLICATE_ORDER, "nonce", detail)
-            detail = f"expected {body.amount} uUSDC available, which are not in orders, margins or exits"
+            detail = f"expected {body.amount} uUSDC available, on chain and not in orders, margins or exits"
             return Rejected(RejectReason.INSUFFICIENT_FUNDS, "amount", detail)
         return answer(202, {"withdrawal_id": uuid, "status": PENDING})
 

@@ -168,6 +168,7 @@ class Advance(NamedTuple):
     expires_ns: int  # until when the lease is renewed
     open_interest_e8: int
     depth: str = ""  # the book after this commit, as it is published; "" when it is not told
+    on_chain: bool = True  # this market's fills settle there
 
 
 def transaction(
@@ -194,10 +195,7 @@ def transaction(
     actions += [Put(keys.TRADES, trade.to_item(), NOT_EXISTS) for trade in changes.trades]
     actions += [Put(keys.TRADES, row, NOT_EXISTS) for row in changes.funding]
     actions += [Put(keys.POSITIONS, row) for row in position_rows]
-    for (trader, asset), (available, reserved) in changes.balances.items():
-        if available or reserved:
-            key = Key(keys.trader_pk(trader), keys.asset_sk(asset))
-            actions.append(Update(keys.BALANCES, key, add={"available": available, "reserved": reserved}))
+    actions += _postings(changes, on_chain=advance.on_chain)
     if changes.market:
         key = Key(keys.market_pk(symbol), keys.META)
         actions.append(Update(keys.MARKETS, key, put=changes.market))
@@ -217,6 +215,19 @@ def transaction(
                 Update(keys.BALANCES, key, add={"available": amount if asset == "USDC" else -amount})
             )
     return actions
+
+
+def _postings(changes: Changes, *, on_chain: bool) -> list[Update]:
+    """Return what traders' balances gain. What a market in the ledger moves, the chain has not: HOLD-010."""
+    updates = []
+    for (trader, asset), (available, reserved) in changes.balances.items():
+        if available or reserved:
+            add = {"available": available, "reserved": reserved}
+            if on_chain:
+                add["backed"] = available
+            key = Key(keys.trader_pk(trader), keys.asset_sk(asset))
+            updates.append(Update(keys.BALANCES, key, add=add))
+    return updates
 
 
 def _lease_update(advance: Advance) -> Update:

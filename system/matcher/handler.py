@@ -315,6 +315,7 @@ class _Batch:
             self.now_ns + self.matcher.config.lease_ns,
             seat.engine.open_interest_e8,
             depth.decode(),
+            on_chain=seat.settlement == PENDING,
         )
         actions = transaction(changes, advance, self.first_time, position_rows)
         self.matcher.store.transact([*actions, *seat.bucket.actions()])

@@ -96,7 +96,7 @@ def _actions(deposits: list[DepositSeen], known: dict[str, Item], start: int) ->
         balance = _balance_key(trader, each.asset)
         sums[balance] = sums.get(balance, 0) + each.amount
     for balance, amount in sums.items():
-        actions.append(Update(BALANCES, balance, add={"available": amount, "reserved": 0}))
+        actions.append(Update(BALANCES, balance, add={"available": amount, "reserved": 0, "backed": amount}))
     first = deposits[0]
     row = {
         "PK": BLOCKS_PK,
@@ -133,7 +133,7 @@ def _reverse(store: Store, key: Key) -> None:
     store.transact(
         [
             Update(SETTLEMENTS, key, put=done, when=once),
-            Update(BALANCES, balance, add={"available": -taken}, when=enough),
+            Update(BALANCES, balance, add={"available": -taken, "backed": -taken}, when=enough),
         ]
     )
 

@@ -83,7 +83,7 @@ def _release(store: Store, symbol: str, accounts: list[str]) -> None:
                 store.transact(
                     [
                         Update(POSITIONS, Key(row["PK"], row["SK"]), remove=("claiming",), when=same),
-                        Update(BALANCES, balance, add={"available": paid, "reserved": -paid}),
+                        Update(BALANCES, balance, add={"available": paid, "reserved": -paid, "backed": paid}),
                     ]
                 )
             except ConditionFailed:

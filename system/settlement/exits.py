@@ -77,7 +77,7 @@ def _follow(store: Store, seen: ExitSeen) -> int:
             Update(
                 BALANCES,
                 _balance_key(trader, seen.asset),
-                add={"available": freed - taken, "exiting": kept - held},
+                add={"available": freed - taken, "exiting": kept - held, "backed": freed - taken},
                 when=(Clause("available", ">=", taken),) if taken else (),
             ),
         ]
@@ -126,7 +126,7 @@ def _put_aside(store: Store, row: Item) -> None:
     aside = Update(
         BALANCES,
         _balance_key(trader, asset),
-        add={"available": -more, "exiting": more},
+        add={"available": -more, "exiting": more, "backed": -more},
         when=(Clause("available", ">=", more),),
     )
     noted = Update(

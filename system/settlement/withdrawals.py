@@ -187,7 +187,7 @@ class Withdrawals:
                         when=unpaid,
                     ),
                     Delete(SETTLEMENTS, open_key(row["trader"], row["nonce"])),
-                    Update(BALANCES, held, add={"available": amount, "exiting": -amount}),
+                    Update(BALANCES, held, add={"available": amount, "exiting": -amount, "backed": amount}),
                 ]
             )
         except ConditionFailed:

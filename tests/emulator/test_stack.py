@@ -173,7 +173,7 @@ def fund(stack: Stack, *names: str) -> None:
     store = DynamoStore(stack.target.client("dynamodb"), "")
     for name in names:
         row = {"PK": keys.trader_pk(trader_of(account_of(name))), "SK": keys.asset_sk("USDC")}
-        store.write(Put(keys.BALANCES, {**row, "available": 10**12, "reserved": 0}))
+        store.write(Put(keys.BALANCES, {**row, "available": 10**12, "reserved": 0, "backed": 10**12}))
 
 
 NOT_MADE = {"EdgeDistribution", "EdgeRules"}

@@ -7,6 +7,7 @@ import pytest
 
 from sim.run import run
 from sim.scenario.schema import Scenario
+from sim.swarm import draw
 from tests.simulation.scenes import small
 
 HERE = Path(__file__).parent
@@ -62,5 +63,7 @@ def test_what_once_failed_holds_now() -> None:
     for name, seed, settings in failed():
         if name == "small":
             held(small(seed, *settings))
+        elif name == "swarm":
+            held(draw(seed))
         else:
             held(Scenario.load(SCENARIOS / f"{name}.yaml", [f"seed={seed}", *settings]))

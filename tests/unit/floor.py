@@ -119,6 +119,7 @@ class Floor:
             "SK": keys.asset_sk(asset),
             "available": amount,
             "reserved": 0,
+            "backed": amount,
         }
         self.store.write(Put(keys.BALANCES, row))
         self.deposited[asset] += amount

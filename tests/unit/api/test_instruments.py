@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from system.model.keys import Key, trader_pk
 from system.model.market import MarketKind, MarketSpec
 from tests.rules import rule
-from tests.unit.floor import BTC, E6, E8, SPOT, Floor
+from tests.unit.floor import BTC, E6, E8, SPOT, Floor, trader
 
 JUNE = 1_751_011_200
 FUTURE = MarketSpec(
@@ -124,3 +125,44 @@ def test_an_option_is_traded_and_stays_in_the_ledger(floor):
     floor.audit()
     [trade] = floor.store.scan("Trades")
     assert trade["settlementStatus"] == "LEDGER"
+
+
+@rule("HOLD-010")
+def test_what_an_option_has_paid_out_is_not_spent_on_chain() -> None:
+    """Ann's premium is in the ledger only: another option may be bought with it, a perpetual may not."""
+    floor = Floor((BTC, CALL))
+    floor.fund("ann", amount=601 * E6)
+    floor.fund("bob", amount=10_000 * E6)
+    for seller, buyer, premium in (("ann", "bob", 5_000), ("bob", "ann", 1_000)):  # written, and bought back
+        floor.order(seller, "SELL", 1, premium, CALL.symbol)
+        floor.order(buyer, "BUY", 1, premium, CALL.symbol)
+        floor.run()
+    available, _ = floor.balance("ann")
+    row = floor.store.get("Balances", Key(trader_pk(trader("ann")), "ASSET#USDC"))
+    assert row is not None
+    assert available > 603 * E6
+    assert row["backed"] == 601 * E6
+
+    status, said = floor.http("POST /orders", floor.draft("ann", "BUY", 1, 60_000))
+    assert (status, said["reason"]) == (422, "INSUFFICIENT_FUNDS")
+    assert said["detail"].endswith("and 601000000 of it on chain, where this market settles")
+    floor.order("ann", "BUY", 12, 5_000, CALL.symbol)  # for as much
+
+
+@rule("HOLD-010")
+def test_holds_and_releases_on_chain_move_what_is_backed() -> None:
+    floor = Floor((BTC, CALL))
+    floor.fund("ann", amount=1_000 * E6)
+    order_id = floor.order("ann", "BUY", 1, 59_000)
+    key = Key(trader_pk(trader("ann")), "ASSET#USDC")
+    row = floor.store.get("Balances", key)
+    assert row is not None
+    assert row["backed"] == row["available"] == 1_000 * E6 - row["reserved"] < 1_000 * E6
+    floor.run()
+
+    floor.cancel("ann", order_id)
+    floor.run()
+
+    row = floor.store.get("Balances", key)
+    assert row is not None
+    assert (row["available"], row["reserved"], row["backed"]) == (1_000 * E6, 0, 1_000 * E6)

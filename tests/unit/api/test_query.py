@@ -114,7 +114,8 @@ def test_positions_with_their_profit_at_the_mark(floor):
     assert said["bob"]["positions"][0]["mark_e6"] == str(60_000 * E6)
     (balance,) = said["bob"]["balances"]
     available, reserved = floor.balance("bob")
-    assert balance == {"asset": "USDC", "available": str(available), "reserved": str(reserved)}
+    amounts = {"available": str(available), "reserved": str(reserved), "backed": str(available)}
+    assert balance == {"asset": "USDC", **amounts}
 
 
 def test_statistics(floor):

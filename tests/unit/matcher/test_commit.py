@@ -340,4 +340,8 @@ def test_changes_merge_per_item_and_leave_out_empty_sums():
         Clause("trade_no", "=", 2),
     )
     assert row.when == (Clause("status", "=", "PENDING"), Clause("cum_qty_e8", "=", 0))
-    assert balance == Update("Balances", Key("TRADER#u", "ASSET#USDC"), add={"available": 1, "reserved": -1})
+    moved = {"available": 1, "reserved": -1}
+    assert balance == Update("Balances", Key("TRADER#u", "ASSET#USDC"), add={**moved, "backed": 1})
+    in_the_ledger = Advance("BTC-PERP", before, after, 99, 0, on_chain=False)
+    *_, balance = transaction(changes, in_the_ledger, {order.uuid: 0}, [])
+    assert balance == Update("Balances", Key("TRADER#u", "ASSET#USDC"), add=moved)

@@ -169,6 +169,9 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("sequence", lost_trade),
 ]
 AFTER_END: list[tuple[str, Break]] = [
+    ("I10_log_makes_the_state", change(keys.BALANCES, ANN, "ASSET#USDC", available=1)),
+    ("I10_log_makes_the_state", change(keys.BALANCES, ANN, "ASSET#unheard", available=1)),
+    ("I10_log_makes_the_state", lost_trade),
     ("prices_have_grounds", not_heard),
     ("tiers_add_up", change(keys.STATS_DAILY, PERP, "2025-05-03", volume=1)),
     ("tiers_add_up", change(keys.STATS_LIFETIME, "KEY#GLOBAL", "META", fees=1)),
@@ -279,7 +282,7 @@ def test_a_forced_close_that_takes_two_transactions_is_judged_by_its_begin(*, bu
     assert (at_once.outcome, at_once.looked_at) == ("held", 0 if busy else 1)
 
 
-@rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015", "CONS-019")
+@rule("CONS-011", "CONS-012", "CONS-013", "CONS-014", "CONS-015", "CONS-019", "CONS-039")
 @pytest.mark.parametrize(
     ("name", "sabotage"), AFTER_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(AFTER_END)]
 )
