@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sim.report import measures, plots, realism
 from sim.report.amounts import USDC, counted, milliseconds, span, usdc
 from sim.report.clearing import clearing_house
+from sim.report.clearing_plots import clearing
 from sim.report.facts import facts_of, figure
 from sim.report.folder import REPORT, Run
 from sim.report.hops import HOPS
@@ -160,6 +161,12 @@ def _charts(run: Run) -> Iterable[Chart]:
             _json(plots.depth(run, symbol)),
         )
         yield Chart(f"chart-book-{key}", f"The last book of {symbol}", _json(plots.last_book(run, symbol)))
+    if (cleared := clearing(run)) is not None:
+        yield Chart(
+            "chart-clearing",
+            "Funding rates and payments, insurance funds, bad debt, and forced closes over time",
+            _json(cleared),
+        )
     yield Chart("chart-latency", "Histogram of latency for each hop", _json(plots.latency(run)))
     yield Chart(
         "chart-settlement",
