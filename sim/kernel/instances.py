@@ -285,12 +285,14 @@ class CrossedChain:
         sizes: list[int] = self.cross("chain.sizes", self.inner.sizes, instrument_id, accounts)
         return sizes
 
-    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
-        args = (instrument_id, price_e6, at_s)
+    def prepare_ending(
+        self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0
+    ) -> list[PreparedTx]:
+        args = (instrument_id, price_e6, at_s, raises)
         prepared: list[PreparedTx] = self.cross("chain.prepare_ending", self.inner.prepare_ending, *args)
         return prepared
 
-    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
-        args = (instrument_id, accounts)
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str], raises: int = 0) -> list[PreparedTx]:
+        args = (instrument_id, accounts, raises)
         prepared: list[PreparedTx] = self.cross("chain.prepare_claims", self.inner.prepare_claims, *args)
         return prepared

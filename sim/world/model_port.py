@@ -120,19 +120,22 @@ class ModelPort:
         _, _, books = self._world.seen()
         return [books.positions.get((account, instrument_id), NO_POSITION)[0] for account in accounts]
 
-    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+    def prepare_ending(
+        self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0
+    ) -> list[PreparedTx]:
         calldata = encode_publish(instrument_id, price_e6, at_s, b"")
-        return self._of_the_keeper([(Publication(instrument_id, price_e6, at_s), calldata)])
+        return self._of_the_keeper([(Publication(instrument_id, price_e6, at_s), calldata)], raises)
 
-    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
-        return self._of_the_keeper(
-            [(Claim(instrument_id, account), encode_claim(instrument_id, account)) for account in accounts]
-        )
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str], raises: int = 0) -> list[PreparedTx]:
+        calls = [
+            (Claim(instrument_id, account), encode_claim(instrument_id, account)) for account in accounts
+        ]
+        return self._of_the_keeper(calls, raises)
 
-    def _of_the_keeper(self, calls: Sequence[tuple[Call, bytes]]) -> list[PreparedTx]:
+    def _of_the_keeper(self, calls: Sequence[tuple[Call, bytes]], raises: int) -> list[PreparedTx]:
         self._world.seen()
         pool = self._world.pool
-        first, fees = pool.next_nonce(KEEPER), offer_for(pool.base_fee)
+        first, fees = pool.next_nonce(KEEPER), offer_for(pool.base_fee, raises)
         return [
             pool.prepare(KEEPER, first + place, fees, call, calldata)
             for place, (call, calldata) in enumerate(calls)

@@ -189,11 +189,15 @@ class Chain(Protocol):
     def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
         """Return accounts' positions on chain, signed, in 1e-8 base."""
 
-    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
-        """Sign the price at an expiry, and the transaction that publishes it."""
+    def prepare_ending(
+        self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0
+    ) -> list[PreparedTx]:
+        """Sign the price at an expiry, and the transaction that publishes it; see `prepare_claims`."""
 
-    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str], raises: int = 0) -> list[PreparedTx]:
         """Sign a transaction for each account that claims what its position was worth at the end.
+
+        Each of the `raises` doubles the offer, up to the ceiling.
 
         They come from an account of their own, from its next nonce on: what a block did not take is
         prepared again, as the same transaction or a better offer.

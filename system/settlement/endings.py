@@ -18,6 +18,7 @@ from system.model.order import trader_of
 from system.model.position import Position
 from system.model.signing import instrument_id
 from system.ports.chain import Chain, PreparedTx
+from system.ports.clock import Clock
 from system.ports.store import NOT_EXISTS, Clause, Put, Store, Update, query_all
 from system.risk.holds import USDC
 
@@ -30,18 +31,22 @@ _AT_ONCE = 50
 
 
 def ending_key(symbol: str) -> Key:
-    """Return the key of a market's row in Settlements: {symbol, status, accounts, cleared_at_block}."""
+    """Return the key of a market's row in Settlements: {symbol, status, accounts}.
+
+    While positions are left, `stage` is [whether it has its price, how many are left], since `stage_ns`;
+    then `cleared_at_block` is the height at which none was.
+    """
     return Key(f"ENDING#{symbol}", META)
 
 
-def end_markets(store: Store, chain: Chain, config: Config) -> None:
-    """Bring every settled market on chain a step further. Rules: SETL-019, SETL-020."""
+def end_markets(store: Store, chain: Chain, clock: Clock, config: Config) -> None:
+    """Bring every settled market on chain a step further. Rules: SETL-019 to SETL-021."""
     for market in query_all(store, MARKETS, MarketState.CLOSED.value, index="status"):
         if spec_from_item(market).ends_on_chain:
-            _bring_on(store, chain, config, market)
+            _bring_on(store, chain, clock, config, market)
 
 
-def _bring_on(store: Store, chain: Chain, config: Config, market: Item) -> None:
+def _bring_on(store: Store, chain: Chain, clock: Clock, config: Config, market: Item) -> None:
     symbol = market["symbol"]
     key = ending_key(symbol)
     row = store.get(SETTLEMENTS, key) or _open(store, symbol)
@@ -55,17 +60,28 @@ def _bring_on(store: Store, chain: Chain, config: Config, market: Item) -> None:
     left = [account for account, size in zip(accounts, sizes, strict=True) if size]
     seen = row.get("cleared_at_block")
     if left:
-        if seen is not None:  # a reorganisation has undone claims
-            store.write(Update(SETTLEMENTS, key, remove=("cleared_at_block",)))
-        if chain.ending(instrument):
-            _send(chain, chain.prepare_claims(instrument, left[:_AT_ONCE]))
+        has_price = bool(chain.ending(instrument))
+        waited_ns = _waited_ns(store, row, [int(has_price), len(left)], clock.now_ns())
+        raises = waited_ns // config.stuck_ns
+        if has_price:
+            _send(chain, chain.prepare_claims(instrument, left[:_AT_ONCE], raises))
         else:
-            _send(chain, chain.prepare_ending(instrument, market["settle_e6"], spec.expiry_s))
+            _send(chain, chain.prepare_ending(instrument, market["settle_e6"], spec.expiry_s, raises))
     elif seen is None:
-        store.write(Update(SETTLEMENTS, key, put={"cleared_at_block": height}))
+        put = {"cleared_at_block": height}
+        store.write(Update(SETTLEMENTS, key, put=put, remove=("stage", "stage_ns")))
     elif height - seen >= config.confirmations:
         _release(store, symbol, accounts)
         store.write(Update(SETTLEMENTS, key, put={"status": trade.CONFIRMED}))
+
+
+def _waited_ns(store: Store, row: Item, stage: list[int], now_ns: int) -> int:
+    """Return how long it has been at this stage; a new one (or a reorganisation) is noted."""
+    if row.get("stage") == stage:
+        return now_ns - int(row["stage_ns"])
+    put = {"stage": stage, "stage_ns": now_ns}
+    store.write(Update(SETTLEMENTS, Key(row["PK"], row["SK"]), put=put, remove=("cleared_at_block",)))
+    return 0
 
 
 def _release(store: Store, symbol: str, accounts: list[str]) -> None:

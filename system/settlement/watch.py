@@ -53,7 +53,7 @@ class Watch:
         follow_exits(self._store, self._chain, self._config)
 
     def _end_markets(self) -> None:
-        end_markets(self._store, self._chain, self._config)
+        end_markets(self._store, self._chain, self._clock, self._config)
 
     def _bring_on(self) -> None:
         head = self._store.get(SETTLEMENTS, HEAD_KEY)

@@ -6,6 +6,7 @@ import pytest
 
 from sim.world import deploy
 from sim.world.chain_world import ChainWorld
+from system.model.errors import ChainReverted
 from system.model.signing import instrument_id
 from tests.contracts.traders import (
     BTC_PRICE,
@@ -105,3 +106,22 @@ def test_a_reorganisation_takes_claims_back(world, settler):
     settler.mine()
     assert chain.sizes(OPTION, [A.account, B.account]) == [0, 0]
     assert world.usdc_of(deploy.house_of(OPTION)) == 0
+
+
+@rule("SETL-021")
+def test_a_raised_offer_takes_the_place_of_what_waits(world, settler):
+    """CHAI-063 The node has the claims of the raised offers; what was offered before is too little."""
+    chain = settler.chain
+    settler.mine(CALL.expiry_s - settler.time_s)
+    end(settler, 75_000 * USDC)
+    first = chain.prepare_claims(OPTION, [A.account, B.account])
+    raised = chain.prepare_claims(OPTION, [A.account, B.account], 1)
+    assert [tx.nonce for tx in raised] == [tx.nonce for tx in first]
+    assert [chain.send(tx) for tx in first] == [True, True]
+    assert [chain.send(tx) for tx in raised] == [True, True]
+    with pytest.raises(ChainReverted):
+        chain.send(first[0])
+    settler.mine()
+    assert chain.sizes(OPTION, [A.account, B.account]) == [0, 0]
+    assert [chain.receipt(tx.tx_hash) for tx in first] == [None, None]
+    assert all(chain.receipt(tx.tx_hash).success for tx in raised)

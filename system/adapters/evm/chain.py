@@ -277,13 +277,15 @@ class EvmChain:
         """Return accounts' positions, signed."""
         return self._keeper.sizes(instrument_id, accounts)
 
-    def prepare_ending(self, instrument_id: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+    def prepare_ending(
+        self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0
+    ) -> list[PreparedTx]:
         """Sign the price at an expiry, and the transaction that publishes it."""
-        return self._keeper.publish(instrument_id, price_e6, at_s)
+        return self._keeper.publish(instrument_id, price_e6, at_s, raises)
 
-    def prepare_claims(self, instrument_id: bytes, accounts: list[str]) -> list[PreparedTx]:
+    def prepare_claims(self, instrument_id: bytes, accounts: list[str], raises: int = 0) -> list[PreparedTx]:
         """Sign a claim for each account."""
-        return self._keeper.claim(instrument_id, accounts)
+        return self._keeper.claim(instrument_id, accounts, raises)
 
     def _vault_logs(self, topics: list[str], from_block: int, to_block: int) -> list[dict[str, Any]]:
         query = {

@@ -27,6 +27,8 @@ EXPIRY_PRICE_WORD, EXPIRED_AT_WORD = 12, 16
 EXPIRY = 2
 """Oracle.EXPIRY."""
 _GAS = 400_000
+_AT_ONCE = 100
+"""Calls in one request; many nodes take no more than some hundred."""
 PUBLISH = selector(PUBLISH_SIGNATURE)
 CLAIM = selector(CLAIM_SIGNATURE)
 _BOOK = selector(BOOK_SIGNATURE)
@@ -70,27 +72,31 @@ class Keeper:
         half = 1 << (8 * WORD - 1)
         return [said[0] - (said[0] >= half) * 2 * half for said in self._views(asked)]
 
-    def publish(self, instrument: bytes, price_e6: int, at_s: int) -> list[PreparedTx]:
+    def publish(self, instrument: bytes, price_e6: int, at_s: int, raises: int = 0) -> list[PreparedTx]:
         """Sign the price at expiry, and a transaction that brings it."""
         key = self._key()
         digest = typed_data.observation_digest(self._domain, instrument, EXPIRY, price_e6, at_s)
-        return self._signed([encode_publish(instrument, price_e6, at_s, typed_data.sign(digest, key))])
+        return self._signed(
+            [encode_publish(instrument, price_e6, at_s, typed_data.sign(digest, key))], raises
+        )
 
-    def claim(self, instrument: bytes, accounts: Sequence[str]) -> list[PreparedTx]:
+    def claim(self, instrument: bytes, accounts: Sequence[str], raises: int = 0) -> list[PreparedTx]:
         """Sign a claim for each account."""
-        return self._signed([encode_claim(instrument, account) for account in accounts])
+        return self._signed([encode_claim(instrument, account) for account in accounts], raises)
 
     def _views(self, calls: Sequence[bytes]) -> list[list[int]]:
-        answers = self._rpc.batch(
-            [("eth_call", ({"to": self._clearing, "data": "0x" + data.hex()}, "latest")) for data in calls]
-        )
+        asked = [
+            ("eth_call", ({"to": self._clearing, "data": "0x" + data.hex()}, "latest")) for data in calls
+        ]
+        parts = [asked[start : start + _AT_ONCE] for start in range(0, len(asked), _AT_ONCE)]
+        answers = [answer for part in parts for answer in self._rpc.batch(part)]
         words = 2 * WORD
         return [
             [int(said[at : at + words], 16) for at in range(2, len(said) - words + 1, words)]
             for said in answers
         ]
 
-    def _signed(self, calls: Sequence[bytes]) -> list[PreparedTx]:
+    def _signed(self, calls: Sequence[bytes], raises: int) -> list[PreparedTx]:
         """Sign calls from the account's next nonce on; what waits in the pool is replaced or known."""
         key = self._key()
         first, head = self._rpc.batch(
@@ -104,7 +110,7 @@ class Keeper:
                 key,
                 chain_id=self._domain.chain_id,
                 nonce=int(first, 16) + place,
-                fees=offer_for(int(head.get("baseFeePerGas", "0x0"), 16)),
+                fees=offer_for(int(head.get("baseFeePerGas", "0x0"), 16), raises),
                 gas=_GAS,
                 to=self._clearing,
                 data=data,

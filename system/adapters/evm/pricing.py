@@ -12,6 +12,8 @@ from system.ports.chain import Fees
 GWEI = 10**9
 FIRST_OFFER = Fees(max_fee=100 * GWEI, priority_fee=GWEI)
 MOST_WE_PAY = Fees(max_fee=5_000 * GWEI, priority_fee=500 * GWEI)
+_MOST_RAISES = 9
+"""With so many, both fees are at the ceiling."""
 
 
 def offer_above(offer: Fees, base_fee: int, most: Fees) -> Fees:
@@ -29,16 +31,20 @@ def offer_above(offer: Fees, base_fee: int, most: Fees) -> Fees:
     return better if better.max_fee <= most.max_fee and better.priority_fee <= most.priority_fee else offer
 
 
-def offer_for(base_fee: int) -> Fees:
-    """Return the first offer, doubled until it is twice the base fee: a repeat is the same or better.
+def offer_for(base_fee: int, raises: int = 0) -> Fees:
+    """Return the first offer, doubled so often, and until it is twice the base fee.
+
+    So a repeat is the same offer, or one that replaces it.
 
     >>> offer_for(0) == FIRST_OFFER, offer_for(60 * GWEI).max_fee // GWEI
     (True, 200)
+    >>> [fee // GWEI for fee in offer_for(0, 3)], offer_for(0, 99) == MOST_WE_PAY
+    ([800, 8], True)
     """
-    times = 1
+    times = 1 << min(raises, _MOST_RAISES)
     while times * FIRST_OFFER.max_fee < 2 * base_fee:
         times *= 2
-    return Fees(min(times * FIRST_OFFER.max_fee, MOST_WE_PAY.max_fee), times * FIRST_OFFER.priority_fee)
+    return Fees(*(min(times * fee, most) for fee, most in zip(FIRST_OFFER, MOST_WE_PAY, strict=True)))
 
 
 def _quarter_more(fee: int) -> int:

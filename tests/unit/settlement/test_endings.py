@@ -15,7 +15,7 @@ from system.model.trade import CONFIRMED
 from system.model.units import NS
 from system.ports.store import Put, Update
 from system.settlement.endings import CLAIMING, ending_key
-from tests.contracts.traders import BTC_PRICE, CALL, COIN, FUNDS, TRADERS, USDC, fee_of
+from tests.contracts.traders import BLOCK_S, BTC_PRICE, CALL, COIN, FUNDS, TRADERS, USDC, fee_of
 from tests.rules import rule
 from tests.unit.settlement.exchange import CONFIG, QTY, Death, Exchange, Fault, event_of
 from tests.unit.settlement.test_crashes import survive
@@ -119,6 +119,26 @@ def test_a_reorganisation_undoes_claims() -> None:
     exchange.watch()
     assert "cleared_at_block" not in row(exchange)
     watch(exchange, K + 3)
+    assert row(exchange)["status"] == CONFIRMED
+    check_paid(exchange)
+
+
+@rule("SETL-021")
+@pytest.mark.parametrize("stage", ["price", "claims"])
+def test_what_no_miner_takes_offers_more(stage: str) -> None:
+    """A node that has a transaction keeps it: only a better offer replaces it."""
+    exchange = Exchange()
+    exchange.settle(event_of([exchange.trade(CALL)]))
+    exchange.mine()
+    watch(exchange, K + 1)
+    close(exchange)
+    if stage == "claims":
+        watch(exchange, 1)
+    exchange.watch()
+    exchange.world.withhold()
+    watch(exchange, CONFIG.stuck_ns // (BLOCK_S * NS) - 1)
+    assert 0 not in sizes(exchange), "not long enough"
+    watch(exchange, K + 5)
     assert row(exchange)["status"] == CONFIRMED
     check_paid(exchange)
 
