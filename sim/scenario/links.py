@@ -1,7 +1,8 @@
 """The hops between the parts of the exchange, and how long each takes unless a scenario says otherwise.
 
-The figures are assumptions to argue about, not measurements of AWS. The stream's pollers ask about
-four times a second and shard (two secondary sources), hence its 125 ms; other hops take 5 to 60 ms.
+The figures are assumptions to argue about, not measurements of AWS (scenario `latency-budget` has those
+that somebody made). The stream's pollers ask about four times a second and shard (two secondary
+sources), hence its 125 ms; other hops take 5 to 60 ms.
 """
 
 from __future__ import annotations
