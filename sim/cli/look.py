@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +25,9 @@ from sim.world.prices import PROCESSES
 from system.model.errors import ScenarioError
 from system.risk.funding import PRESETS as FUNDING_MODELS
 from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
+
+_IDENTITY = re.compile(r"[A-Z]\d{1,2}")
+"""How identities are called: R3 of the metrics, I7 of the clearing house."""
 
 Texts = dict[str, str]
 """What there is of a kind: name, and what is to be said of it."""
@@ -88,6 +92,12 @@ def explain_command(name: str) -> None:
     begins = begins or [known for known in everything if known.startswith(name)]
     if name not in everything and len(begins) == 1:
         name = begins[0]
+    within = [
+        known for known in INVARIANTS if _IDENTITY.fullmatch(name) and _says(everything[known][1], name)
+    ]
+    if name not in everything and within:
+        out.print(f"[bold]{name}[/] is held by {', '.join(within)}:\n")
+        name = within[0]
     if name not in everything:
         close = get_close_matches(name, everything, n=3, cutoff=0.4)
         remedy = f"did you mean {' or '.join(close)}?" if close else "see `dexsim list invariants`"
@@ -95,6 +105,10 @@ def explain_command(name: str) -> None:
     kind, text = everything[name]
     out.print(f"[bold]{escape(name)}[/]  [dim]{kind}[/]\n")
     out.print(escape(text), soft_wrap=True)
+
+
+def _says(text: str, word: str) -> bool:
+    return re.search(rf"\b{word}\b", text) is not None
 
 
 def _scenarios() -> Texts:

@@ -121,3 +121,12 @@ def test_help_names_every_verb_and_imports_nothing_heavy() -> None:
 def test_every_exit_code_says_what_it_means() -> None:
     assert all(code.about for code in Exit)
     assert {code.value for code in Exit} == {0, 1, 2, 3, 4, 5, 6, 7, 70, 130}
+
+
+@pytest.mark.parametrize("name", [f"I{n}" for n in range(1, 11)] + [f"R{n}" for n in range(1, 9)])
+def test_every_identity_is_explained_by_its_number(name: str) -> None:
+    result = dexsim("explain", name)
+
+    assert result.exit_code == 0, result.output
+    assert name in result.output
+    assert "Source: " in result.output
