@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from system.matcher.matching import Engine
 from system.matcher.steps import (
     Cancel,
+    Convert,
     Expire,
     Funding,
     FundingPaid,
@@ -92,6 +93,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("scan"), st.integers(1, 10)),
     st.tuples(st.just("margin"), who, st.integers(-30, 30)),
     st.tuples(st.just("insure"), who, st.integers(1, 50)),
+    st.tuples(st.just("convert"), who, st.integers(-30, 30)),
     st.tuples(st.just("state"), st.sampled_from(list(MarketState)[:4])),
 )
 
@@ -157,9 +159,15 @@ class Business:
         self._reserve(name, amount * E6)
         self.run(Insure(name, amount * E6))
 
-    def _reserve(self, name: str, amount: int) -> None:
-        self.venue.available[name, "USDC"] -= amount
-        self.venue.reserved[name, "USDC"] += amount
+    def convert(self, name: str, amount: int) -> None:
+        if self.venue.spec.base == "CXPT" and amount:
+            self._reserve(name, max(0, amount) * E6)
+            self._reserve(name, max(0, -amount) * 100 * E6, "CXPT")
+            self.run(Convert(name, amount * E6))
+
+    def _reserve(self, name: str, amount: int, asset: str = "USDC") -> None:
+        self.venue.available[name, asset] -= amount
+        self.venue.reserved[name, asset] += amount
 
     def state(self, state: MarketState) -> None:
         self.run(SetState(state))
@@ -209,7 +217,8 @@ def check(spec: MarketSpec, actions: list[tuple[Any, ...]], *, ends: bool) -> No
 @settings(max_examples=settings.default.max_examples // 4)
 @given(st.lists(ACTIONS, min_size=20, max_size=60))
 def test_a_leveraged_perp_keeps_the_identities(preset, actions):
-    check(replace(LEVERAGED, liquidation=preset, funding="seed_literal"), actions, ends=False)
+    terms = {"liquidation": preset, "funding": "seed_literal", "rebate_ppm": 123_457}
+    check(replace(LEVERAGED, **terms), actions, ends=False)
 
 
 @pytest.mark.parametrize("model", list(FUNDING))
@@ -240,3 +249,11 @@ def test_contracts_are_settled_exactly(spec, actions):
 @given(st.lists(ACTIONS, min_size=20, max_size=60))
 def test_spot_keeps_the_identities(actions):
     check(SPOT, actions, ends=False)
+
+
+@rule("MATC-073", "FEES-006")
+@settings(max_examples=settings.default.max_examples // 4)
+@given(st.lists(ACTIONS, min_size=20, max_size=60), st.sampled_from([0, 1, 123_457, 10**6]))
+def test_cxpt_is_backed_after_every_command(actions, rebate_ppm):
+    cxpt = replace(SPOT, symbol="CXPT-USDC", base="CXPT", settlement="ledger", rebate_ppm=rebate_ppm)
+    check(cxpt, actions, ends=False)

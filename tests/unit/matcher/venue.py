@@ -64,6 +64,8 @@ class Venue:
         self.clearing = 0
         self.insurance = 0
         self.bad_debt = 0
+        self.issued = 0  # CXPT, in uUSDC set aside for it
+        self.rebates = 0
         self.seq = 0
         self.now_ns = 1
         self.orders: dict[str, Order] = {}
@@ -121,17 +123,26 @@ class Venue:
         for posting in step.postings:
             sums[posting.asset] += posting.available + posting.reserved
         if isinstance(step, Fill):
-            sums["USDC"] += step.margin + step.fees + step.clearing
+            sums["USDC"] += step.margin + step.fees + step.clearing + step.issued
             self.fees += step.fees
             self.clearing += step.clearing
+            self._issue(step.issued, sums)
+            self.rebates += step.issued
         elif isinstance(step, Moved | Forced):
             sums["USDC"] += step.margin + step.accounts.total
             self.fees += step.accounts.fees
             self.clearing += step.accounts.clearing
             self.insurance += step.accounts.insurance
             self.bad_debt += step.accounts.bad_debt
+            self._issue(step.accounts.issued, sums)
+            self.rebates += step.accounts.issued if isinstance(step, Forced) else 0
         assert not any(sums.values()), (step, dict(sums))
         self._post(step.postings)
+
+    def _issue(self, amount: int, sums: dict[str, int]) -> None:
+        """A CXPT is a hundred millionths of itself for each uUSDC set aside."""
+        self.issued += amount
+        sums["CXPT"] -= 100 * amount
 
     def _post(self, postings: Iterable[tuple[str, str, int, int]]) -> None:
         for trader, asset, available, reserved in postings:
@@ -144,7 +155,7 @@ class Venue:
         """See I1, I2 and the positions' part of I6."""
         positions = self.engine.positions.values()
         assert sum(at.size_e8 for at in positions) == 0
-        assert sum(at.fees for at in positions) == self.fees
+        assert sum(at.fees for at in positions) == self.fees + self.rebates
         assert all(at.margin >= 0 for at in positions)
         if self.spec.kind is MarketKind.OPTION:
             assert self.clearing == 0
@@ -165,11 +176,13 @@ class Venue:
         self.audit_positions()
         self.audit_reduce_only()
         margin = sum(at.margin for at in self.engine.positions.values())
-        for asset in ("USDC", self.spec.base):
+        for asset in dict.fromkeys(("USDC", self.spec.base, "CXPT")):
             accounts = [key for key in sorted({*self.available, *self.reserved}) if key[1] == asset]
             total = sum(self.available[key] - self.funds + self.reserved[key] for key in accounts)
             if asset == "USDC":
-                total += margin + self.fees + self.clearing + self.insurance - self.bad_debt
+                total += margin + self.fees + self.clearing + self.insurance - self.bad_debt + self.issued
+            elif asset == "CXPT":
+                total -= 100 * self.issued
             assert total == 0, (asset, total)
         owed: defaultdict[tuple[str, str], int] = defaultdict(int)
         for order in self.orders.values():
