@@ -9,13 +9,11 @@ from types import SimpleNamespace
 
 import click
 from ape import project
-from ape.cli import account_option, network_option
-from eth_abi import encode
+from ape.cli import ConnectedProviderCommand, account_option
+from create2 import create2
 from eth_utils import keccak
-from eth_utils import to_checksum_address as checksum
 
 HOUR = 3600
-CREATE2_PROXY = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 NO_TERMS = (0, 0, 0, 0, 0, 0, 0)
 PERP_TERMS = (200_000, 50_000, 10_000, 50_000, 200_000, 40_000, 0)
 ZERO = "0x" + "00" * 20
@@ -27,15 +25,10 @@ def role(name: str) -> bytes:
 
 
 def deploy_synth(deployer, name: str, symbol: str, reserve: str):
-    """Create a synth through the CREATE2 proxy, and make sure that it is where it was predicted."""
-    code = bytes.fromhex(project.SynthERC20.contract_type.deployment_bytecode.bytecode.removeprefix("0x"))
-    code += encode(["string", "string", "address"], [name, symbol, str(reserve)])
-    salt = bytes(32)
-    predicted = checksum(keccak(b"\xff" + bytes.fromhex(CREATE2_PROXY[2:]) + salt + keccak(code))[12:])
-    deployer.transfer(CREATE2_PROXY, 0, data=salt + code)
-    synth = project.SynthERC20.at(predicted)
-    assert synth.symbol() == symbol, f"{symbol}: expected at {predicted}"
-    return synth
+    """Create a synth, or find it when this reserve has had it created before."""
+    return create2(
+        deployer, project.SynthERC20, ["string", "string", "address"], [name, symbol, str(reserve)]
+    )
 
 
 def deploy_all(
@@ -79,8 +72,7 @@ def deploy_all(
     )
 
 
-@click.command()
-@network_option()
+@click.command(cls=ConnectedProviderCommand)
 @account_option()
 def cli(account):
     """Deploy with one account of the keystore in every part, and print the addresses."""

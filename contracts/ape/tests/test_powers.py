@@ -1,10 +1,13 @@
 """Cancels, session keys, the timelock, and accounts of the keystore."""
 
+import re
+
 import ape
 import pytest
-from ape import chain, project
+from ape import chain, networks, project
 from ape_accounts import import_account_from_private_key
 from ape_scripts import deploy, upgrade
+from click.testing import CliRunner
 from words import BUY, SELL, USDC, Order, fill
 
 HOUR = 3600
@@ -76,6 +79,32 @@ def test_an_upgrade_waits_in_the_timelock(desk, exchange, owner, timelock, alice
     assert upgrade.upgrade(owner, exchange.vault, timelock, code) == "done before"
     assert exchange.vault.exitDelay() == 2 * HOUR
     assert desk.usdc_of(alice) == 100_000 * USDC
+
+
+def test_the_script_executes_what_it_proposed(desk, exchange, owner, timelock):
+    """The code that it creates is the same at both runs, so the second finds the proposal of the first."""
+    first, second = (upgrade.implementation_of(owner, 3 * HOUR, DAY) for _ in range(2))
+    assert first.address == second.address
+    assert upgrade.upgrade(owner, exchange.vault, timelock, first).startswith("proposed")
+    desk.later(3 * DAY)
+    assert upgrade.upgrade(owner, exchange.vault, timelock, second) == "executed"
+    assert exchange.vault.exitDelay() == 3 * HOUR
+
+
+def test_the_commands_reach_the_chain(owner, timelock, monkeypatch):
+    """Twice, as `ape run` does, with an account of the keystore; then an upgrade of what is no Vault."""
+    account = import_account_from_private_key("typist", "y", "0x" + "43" * 32)
+    owner.transfer(account, "100 ether")
+    monkeypatch.setattr(networks, "active_provider", None)  # they connect themselves
+    on = ["--account", "typist", "--network", "ethereum:local:foundry"]
+    for _ in range(2):
+        said = CliRunner().invoke(deploy.cli, on, input="y\n" * 200)
+        assert said.exit_code == 0, said.output
+        assert re.search(r"^vault +0x[0-9a-fA-F]{40}$", said.output, re.MULTILINE)
+    wrong = ["--vault", account.address, "--timelock", timelock.address, *on]
+    said = CliRunner().invoke(upgrade.cli, wrong, input="y\n" * 20)
+    assert said.exit_code == 2
+    assert f"expected the address of a contract on this chain, was {account.address}" in said.output
 
 
 def test_only_roles_may(exchange, alice):
