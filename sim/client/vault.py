@@ -19,11 +19,16 @@ def withdraw_all(desk: Desk, *, as_cxpt: bool = False) -> None:
 
     def told(response: Response) -> None:
         rows = orjson.loads(response["body"])["balances"] if response["statusCode"] == 200 else []
-        free = next((int(row["available"]) for row in rows if row["asset"] == "USDC"), 0)
+        free = max((_free(row) for row in rows if row["asset"] == "USDC"), default=0)
         if free > 0:
             withdraw(desk, free, as_cxpt=as_cxpt)
 
     desk.ask(lambda requests, _nonce, now_ns: requests.positions(now_ns), told)
+
+
+def _free(row: dict[str, str]) -> int:
+    """Return what may leave: what is available, as far as the chain has it."""
+    return min(int(row["available"]), int(row.get("backed", row["available"])))
 
 
 def withdraw(desk: Desk, amount: int, *, as_cxpt: bool = False) -> None:
