@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 from sim.invariants.registry import Found, invariant
 from sim.invariants.state import State
@@ -20,32 +22,32 @@ _FORCED = frozenset({"LIQUIDATION", "ADL"})
 def check(state: State) -> Found:
     """A position that is closed by force was below its maintenance margin at the mark of that moment.
 
-    Read from the history: the position as it was before the transaction, and the marks before and in it.
+    Read from the history: the position as it was before the transaction, and the marks before and in it,
+    with those that it does not tell because others came after them in its batch.
     Where the same transaction moved the position otherwise, too, nothing can be said. A close that goes on in
     the next transaction of its instant, because one would be too large, is judged by its begin.
     Source: maintenance margin on mark value, as dYdX and Binance have it (rule CONS-036).
     """
     if state.history is None:
         raise LookupError("there is no history to read")
-    marks: dict[str, int] = {}
+    marks = _Marks(state.specs)
     positions: dict[tuple[str, str], Item] = {}
     looked_at, begun_ns, begun = 0, -1, set[tuple[str, str]]()
     for number, event in state.history.of_kind("tx"):
         if event["by"] != "matcher":
+            marks.observe(event["w"])
             continue
         if event["t"] != begun_ns:
             begun_ns, begun = event["t"], set()
-        told: dict[str, list[int]] = defaultdict(list)
         puts: dict[str, list[Item]] = {keys.POSITIONS: [], keys.TRADES: []}
         for write in event["w"]:
             if write[0] == "put" and write[1] in puts:
                 puts[write[1]].append(write[2])
-            elif write[0] == "upd" and write[1] == keys.MARKETS and "mark_e6" in write[4]:
-                told[write[2].removeprefix("MARKET#")].append(write[4]["mark_e6"])
+        told = marks.told(event["w"])
         for trade in _forced_alone(puts[keys.TRADES]):
             symbol = trade["symbol"]
             before = positions.get((trade["taker"], symbol))
-            near = [*told[symbol], *([marks[symbol]] if symbol in marks else [])]
+            near = told.get(symbol) or marks.of(symbol)
             goes_on = (trade["taker"], symbol) in begun
             if before is None or not near or goes_on:
                 continue
@@ -58,8 +60,47 @@ def check(state: State) -> Found:
         begun |= {(row["taker"], row["symbol"]) for row in puts[keys.TRADES] if row["tradeType"] in _FORCED}
         for row in puts[keys.POSITIONS]:
             positions[row["trader"], row["symbol"]] = row
-        marks.update({symbol: given[-1] for symbol, given in told.items() if given})
     return looked_at
+
+
+class _Marks:
+    """The last mark that the history tells of each market, and the observations since."""
+
+    def __init__(self, specs: Mapping[str, MarketSpec]) -> None:
+        self._specs = specs
+        self._last: dict[str, tuple[int, int]] = {}  # mark_ns, mark_e6
+        self._seen: dict[str, list[tuple[int, int]]] = defaultdict(list)  # index_ns, index_e6
+
+    def of(self, symbol: str) -> list[int]:
+        return [self._last[symbol][1]] if symbol in self._last else []
+
+    def observe(self, writes: list[list[Any]]) -> None:
+        """Take what the oracle's job has written."""
+        for write in writes:
+            if write[0] == "upd" and write[1] == keys.MARKETS and "index_ns" in write[4]:
+                symbol = write[2].removeprefix("MARKET#")
+                self._seen[symbol].append((write[4]["index_ns"], write[4]["index_e6"]))
+
+    def told(self, writes: list[list[Any]]) -> dict[str, list[int]]:
+        """Return by market the marks that one transaction may have judged by.
+
+        These are the one before, the one that it tells, and where it takes several observations at once,
+        whatever the others' may have been: a mark is within its band around the index.
+        """
+        found: dict[str, list[int]] = {}
+        for write in writes:
+            if write[0] != "upd" or write[1] != keys.MARKETS or "mark_e6" not in write[4]:
+                continue
+            symbol, mark_e6 = write[2].removeprefix("MARKET#"), write[4]["mark_e6"]
+            since_ns, _ = self._last.get(symbol, (0, 0))
+            now_ns = write[4].get("mark_ns", since_ns)
+            band_ppm = self._specs[symbol].mark_band_ppm
+            silent = [index_e6 for ns, index_e6 in self._seen[symbol] if since_ns < ns < now_ns]
+            edges = [e6 * (PPM + sign * band_ppm) // PPM for e6 in silent for sign in (-1, 1)]
+            found[symbol] = [mark_e6, *edges, *self.of(symbol)]
+            self._last[symbol] = now_ns, mark_e6
+            self._seen[symbol] = [each for each in self._seen[symbol] if each[0] > now_ns]
+        return found
 
 
 def _forced_alone(rows: list[Item]) -> list[Item]:
