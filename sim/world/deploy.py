@@ -69,8 +69,8 @@ class Deployment(NamedTuple):
 
     @property
     def assets(self) -> dict[str, str]:
-        """Token -> name."""
-        return {token: name for name, token in self.tokens.items()}
+        """Token -> name; CXPT that is deposited is redeemed, and so counts as USDC."""
+        return {token: name for name, token in self.tokens.items()} | {self.cxpt: "USDC"}
 
     @property
     def domain(self) -> typed_data.Domain:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from sim.world import deploy
+from sim.world.anvil_world import AnvilWorld, Sending
 from sim.world.chain_world import ChainWorld
 from sim.world.deploy import CLAIM_DELAY_S, EXIT_DELAY_S, HEARTBEAT_S
 from sim.world.purse import Purse
@@ -256,3 +258,24 @@ def test_a_reorganised_withdrawal(world, settler):
 
     assert settler.settle_prepared(tx).success
     assert world.wallet_of(A.account, "USDC") == USDC
+
+
+@pytest.mark.anvil
+def test_cxpt_that_is_deposited_is_usdc_again():
+    """CHAI-049 The Vault burns CXPT that comes back, and the ledger is told of as much USDC."""
+    world = open_funded("anvil")
+    assert isinstance(world, AnvilWorld)
+    try:
+        settler, where = Settler(world), deploy.predict(["sBTC"])
+        send(settler, wanted(settler, 700 * USDC, as_cxpt=True))
+        back = deploy.call("deposit(address,uint256)", where.cxpt, 300 * USDC)
+        world.send([Sending(A.private_key, deploy.Step("redeem", where.vault, back))])
+        settler.mine()
+
+        head = settler.chain.block_number()
+        (seen,) = settler.chain.deposits(head, head)
+        assert (seen.account, seen.asset, seen.amount) == (A.account, "USDC", 300 * USDC)
+        assert world.cxpt_of(A.account) == world.cxpt_reserve() == 400 * USDC
+        assert world.usdc_of(A.account) == FUNDS["USDC"] - 400 * USDC
+    finally:
+        world.close()
