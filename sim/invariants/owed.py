@@ -16,6 +16,7 @@ from system.model.market import MarketKind, MarketSpec
 from system.model.position import Position
 from system.model.trade import SKIPPED
 from system.model.units import QTY_SCALE
+from system.risk.options import payoff_e6
 from system.risk.positions import fill_effect
 from system.settlement.batching import CONFIRMED
 from system.settlement.contents import sent_places
@@ -25,9 +26,12 @@ Owed = dict[tuple[str, str], int]
 
 
 def owed(state: State) -> Owed:
-    """Return what was paid in, changed by settled trades, with each position ended at its last price."""
+    """Return what was paid in, changed by settled trades, with each position ended.
+
+    An option whose price at expiry the contracts have got pays its payoff, everything else its last price.
+    """
     sums: Owed = defaultdict(int, state.paid_in)
-    books: dict[str, _Book] = {}
+    books: dict[str, _Book | _Option] = {}
     for trade in sorted(_settled(state), key=_place):
         spec = state.specs[trade["symbol"]]
         sides = [
@@ -42,10 +46,11 @@ def owed(state: State) -> Owed:
                 sums[trader, USDC] -= sign * trade["notional"]
                 sums[trader, spec.base] += sign * trade["qty_e8"]
             else:
-                book = books.setdefault(spec.symbol, _Book(spec))
+                kind = _Option if spec.kind is MarketKind.OPTION else _Book
+                book = books.setdefault(spec.symbol, kind(spec))
                 sums[trader, USDC] += book.fill(trader, order_id, trade, sign)
-    for book in books.values():
-        for trader, worth in book.ended():
+    for symbol, book in books.items():
+        for trader, worth in book.ended(_settled_at(state, symbol)):
             sums[trader, USDC] += worth
     return sums
 
@@ -72,7 +77,7 @@ class _Book:
         self._last_price = price
         return effect.pay_out - effect.margin_in
 
-    def ended(self) -> Iterator[tuple[str, int]]:
+    def ended(self, _settled_at: int) -> Iterator[tuple[str, int]]:
         """Iterate what each position is worth at the last price; losses above margins are shared."""
         held = self._positions.values()
         worth = {
@@ -84,6 +89,45 @@ class _Book:
         for trader, value in worth.items():
             gain = max(0, value)
             yield trader, gain * there // (there + deficit) if deficit else gain
+
+
+class _Option:
+    """All positions of one option: premiums are paid at once, writers have locked the most they can owe."""
+
+    def __init__(self, spec: MarketSpec) -> None:
+        self._spec = spec
+        self._sizes: dict[str, int] = defaultdict(int)
+        self._last_price = 0
+
+    def fill(self, trader: str, _order_id: str, trade: Item, sign: int) -> int:
+        """Move one side's position; returns what its account gets (uUSDC), fee aside."""
+        before = self._locked(trader)
+        self._sizes[trader] += sign * trade["qty_e8"]
+        self._last_price = trade["price_e6"]
+        return before - self._locked(trader) - sign * int(trade["notional"])
+
+    def ended(self, settled_at: int) -> Iterator[tuple[str, int]]:
+        """Iterate what each position is worth; nobody's loss is above what is locked."""
+        spec = self._spec
+        pays_e6 = min(self._last_price, spec.max_payoff_e6)
+        if settled_at:
+            pays_e6 = payoff_e6(spec.payoff_type, spec.strike_e6, settled_at, spec.cap_e6)
+        for trader, size in self._sizes.items():
+            yield trader, size * pays_e6 // QTY_SCALE + self._locked(trader)
+
+    def _locked(self, trader: str) -> int:
+        return self._spec.max_payoff_e6 * max(0, -self._sizes[trader]) // QTY_SCALE
+
+
+def _settled_at(state: State, symbol: str) -> int:
+    """Return the ledger's settlement price of a market, when the contracts have the same; else 0."""
+    prices = [
+        int(row.get("settle_e6", 0))
+        for row in state.items(keys.MARKETS)
+        if row["SK"] == keys.META and row["symbol"] == symbol
+    ]
+    ended_at = state.chain.ending_of(symbol)
+    return ended_at if ended_at in prices else 0
 
 
 def _settled(state: State) -> Iterator[Item]:

@@ -49,6 +49,9 @@ class ChainView(Protocol):
     def last_batch(self) -> int:
         """Return the number of the last batch that the contracts settled."""
 
+    def ending_of(self, symbol: str) -> int:
+        """Return the price at which a derivative has ended, 0 while it has not."""
+
     def skipped_in(self, batch: int) -> tuple[int, ...]:
         """Return which fills of a batch the contracts have skipped, by their place in it."""
 

@@ -348,6 +348,10 @@ class AnvilWorld:
         """Return Settlement.lastBatchId."""
         return self._number(self._where.settlement, "lastBatchId()")
 
+    def ending_of(self, symbol: str) -> int:
+        """Return the price at which a derivative has ended, 0 while it has not."""
+        return self.chain().ending(self._markets[symbol])
+
     def skipped_in(self, batch: int) -> tuple[int, ...]:
         """Return the places that Settlement's FillSkipped events of a batch name."""
         topics = [abi.FILL_SKIPPED, f"0x{batch:064x}"]

@@ -166,8 +166,7 @@ class ModelChain:
 
     def close_out(self, private_key: bytes) -> None:
         """Let an account end every derivative in the next block; whose account does not matter."""
-        books = self._books
-        self._try_each(partial(close_out, books, each) for each in self._derivatives())
+        self._try_each(partial(close_out, self._books, each) for each in self._derivatives())
 
     def record_deficits(self, private_key: bytes) -> None:
         """Let an account say which of its positions lost more than their margin, in the next block."""
@@ -358,8 +357,7 @@ class ModelChain:
 
     def position_of(self, account: str, symbol: str) -> ChainPosition:
         """Return (size, cost, margin)."""
-        key = (account, self._instruments[symbol])
-        return ChainPosition(*self._books.positions.get(key, NO_POSITION))
+        return ChainPosition(*self._books.positions.get((account, self._instruments[symbol]), NO_POSITION))
 
     def filled_of(self, account: str, nonce: int) -> int:
         """Return the quantity settled under an order nonce."""
@@ -380,6 +378,10 @@ class ModelChain:
     def last_batch(self) -> int:
         """Return Settlement.lastBatchId."""
         return self._books.totals["batch"]
+
+    def ending_of(self, symbol: str) -> int:
+        """Return the price at which a derivative has ended, 0 while it has not."""
+        return self.chain().ending(self._instruments[symbol])
 
     def skipped_in(self, batch: int) -> tuple[int, ...]:
         """Return which fills of a batch were skipped."""

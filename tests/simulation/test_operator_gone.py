@@ -56,6 +56,31 @@ def test_losses_above_margins_are_shared_to_the_unit(chain: str) -> None:
 
 
 @rule("CONS-016")
+@pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
+def test_options_end_without_an_operator_too(chain: str) -> None:
+    """One at its payoff, as its price was published before; one, not expired yet, at its last premium."""
+    terms = "tick: 5 USDC, lot: 0.01 BTC, band: 50 %"
+    ended, open_still = (
+        f"{{symbol: BTC-3MAY25-55000-C, cap: 110_000 USDC, settle_window: 0 s, {terms}}}",
+        f"{{symbol: BTC-9MAY25-65000-P, {terms}}}",
+    )
+    makers = "kind: market_maker, count: 2, funds: 4_000_000 USDC, half_spread: 3 %, step: 1 %, levels: 3"
+    takers = "kind: noise_taker, count: 6, funds: 200_000 USDC, rate: 0.05 /s, size: 500 USDC, reach: 10 %"
+    settings = [
+        "start=2025-05-03T07:50:00Z",
+        f"markets=[{ended}, {open_still}]",
+        f"agents=[{{{makers}, refresh: 1 min, size: 2_000 USDC}}, {{{takers}}}]",
+        "faults=[{fault: operator_gone, at: 18 min}]",
+        "expect.thresholds=[]",
+        f"chain={chain}",
+    ]
+    with played(Scenario.load(FILE, settings)) as world:
+        assert world.chain.ending_of("BTC-3MAY25-55000-C") > 50_000 * 10**6
+        assert 0 < world.chain.ending_of("BTC-9MAY25-65000-P") < 20_000 * 10**6
+    assert run(Scenario.load(FILE, settings)).record.failures == []
+
+
+@rule("CONS-016")
 def test_a_wallet_that_got_too_little_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: the Vault keeps one uUSDC of every exit."""
     from sim.world import model_exits
