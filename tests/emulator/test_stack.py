@@ -273,6 +273,67 @@ def test_news_comes_through_the_socket(stack: Stack, market: str) -> None:
     assert stack.http("GET", f"/markets/{market}/depth")[1] == message
 
 
+def signed_cancel(name: str, *, nonce: int = 0, min_nonce: int = 0) -> dict[str, Any]:
+    """Return the body of a cancel of one order, by its nonce, or of all below a nonce."""
+    deadline = int(time.time()) + 3_600
+    digest = typed_data.cancel_digest(
+        typed_data.domain_separator(typed_data.Domain(31337, SETTLEMENT)),
+        account_of(name),
+        min_nonce,
+        nonce,
+        deadline,
+    )
+    which = {"nonce": nonce} if nonce else {"min_nonce": min_nonce}
+    signature = "0x" + typed_data.sign(digest, key_of(name)).hex()
+    return {"account": account_of(name), "deadline": deadline, "signature": signature, **which}
+
+
+def test_fills_cancels_and_states_are_heard(stack: Stack, market: str) -> None:
+    """The trader's and the admin's channels, and both ways to cancel, with an administrator in between."""
+    fund(stack, "dan", "eve")
+    carrier = carrier_of(stack)
+    carrier.carry()
+    url = f"{stack.target.endpoint}/_aws/execute-api/{stack.ids['WebSocketApi']}/live"
+    wanted = {"trader.orderUpdate", "trader.positionUpdate", "market.trade", "admin.stateChange"}
+
+    def act() -> None:
+        resting = stack.http("POST", "/orders", draft("dan", "BUY", 1, price=58_900 * E6))
+        assert stack.http("POST", "/orders", draft("dan", "BUY", 2, price=58_800 * E6))[0] == 201
+        assert stack.http("POST", "/orders", draft("dan", "SELL", 3, price=60_100 * E6))[0] == 201
+        assert stack.http("POST", "/orders", draft("eve", "BUY", 1, price=60_100 * E6, tif="IOC"))[0] == 201
+        path = f"/orders/{resting[1]['order_id']}"
+        assert stack.http("DELETE", path, signed_cancel("dan", nonce=1))[0] == 202
+        many = signed_cancel("dan", min_nonce=3)
+        assert stack.http("DELETE", f"/orders?symbol={market}", many)[0] == 202
+        for action in ("pause", "resume"):
+            body = {"action": action, "symbol": market}
+            said = stack.http("POST", "/admin/markets", body, authorization=stack.token())
+            assert said[0] == 202, said
+        assert carrier.carry() == 8
+
+    async def listen() -> set[str]:
+        heard: set[str] = set()
+        channels = [f"market.{market}", f"admin.{market}", f"trader.{trader_of(account_of('dan'))}"]
+        async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+            await socket.send_json({"action": "subscribe", "channels": channels})
+            await asyncio.sleep(3)
+            await asyncio.to_thread(act)
+            async with asyncio.timeout(60):
+                while not wanted <= heard:
+                    message = await socket.receive_json()
+                    if "channel" in message:  # MiniStack also sends what the route answered
+                        heard |= marks.of_news([message])
+        return heard
+
+    stack.seen.update(asyncio.run(listen()))
+
+    def done() -> bool:
+        said = stack.http("GET", f"/orders?account={account_of('dan')}")[1]["orders"]
+        return sorted(each["status"] for each in said) == ["CANCELED", "CANCELED", "FILLED"]
+
+    until(done, "both cancels")
+
+
 JOBS = ("funding_tick", "option_expiry", "future_expiry", "daily_rollup", "liquidation_scan", "market_minute")
 """Scheduled functions that reach no chain: the oracle and settlement would."""
 
