@@ -43,7 +43,7 @@ _ABOUT = {
     Exit.BROKEN: "an invariant is broken, or could not be judged",
     Exit.USAGE: "the command was not understood, or a run's folder is missing or damaged",
     Exit.LIVENESS: "something was still on its way when the time for it was over",
-    Exit.THRESHOLD: "a threshold of the scenario was missed",
+    Exit.THRESHOLD: "a threshold of the scenario was missed, or the gate is closed",
     Exit.SCENARIO: "the scenario is not valid",
     Exit.UNAVAILABLE: "a backend or chain could not be reached or made",
     Exit.DIFFERS: "a replay or comparison differs",
