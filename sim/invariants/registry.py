@@ -44,7 +44,7 @@ def invariant(name: str, *, at_end_only: bool = False) -> Callable[[Check], Chec
             raise ValueError(f"invariant {name} is registered twice")
         INVARIANTS[name] = Invariant(name, check, at_end_only)
         # the numbered identities first, whatever the order of imports
-        rules = sorted(INVARIANTS.items(), key=lambda each: _place(each[0]))
+        rules = sorted(INVARIANTS.items(), key=lambda each: place_of(each[0]))
         INVARIANTS.clear()
         INVARIANTS.update(rules)
         return check
@@ -52,7 +52,7 @@ def invariant(name: str, *, at_end_only: bool = False) -> Callable[[Check], Chec
     return register
 
 
-def _place(name: str) -> tuple[bool, int, str]:
+def place_of(name: str) -> tuple[bool, int, str]:
     """Return where a name stands: I9 before I10 before the others."""
     number = name.partition("_")[0].removeprefix("I")
     return not number.isdigit(), int(number) if number.isdigit() else 0, name

@@ -165,10 +165,14 @@ def read_record(folder: Path) -> RunRecord:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        problem = f"no run is here ({error.strerror})"
-        raise RecordUnreadable(
-            folder, problem, "name a folder below runs/, for example runs/latest"
-        ) from None
+        problem, remedy = (
+            f"no run is here ({error.strerror})",
+            "name a folder below runs/, for example runs/latest",
+        )
+        if (folder / "history.jsonl.zst").is_file():
+            problem = f"no run is here that came to its end: there is a history, and no {FILE}"
+            remedy = "run the scenario again, into the same folder if you like"
+        raise RecordUnreadable(folder, problem, remedy) from None
     try:
         return RunRecord.model_validate_json(text)
     except ValidationError as error:
@@ -181,11 +185,13 @@ def read_record(folder: Path) -> RunRecord:
 def evidence_of(verdicts: Mapping[str, Verdict], about: Mapping[str, str]) -> dict[str, Any]:
     """Return the keys `verdict`, `invariants` and `evidence` for a run's verdicts."""
     from sim.invariants.judge import overall
+    from sim.invariants.registry import place_of
 
+    names = sorted(verdicts, key=place_of)
     return {
         "verdict": overall(verdicts.values()),
-        "invariants": {name: verdicts[name].outcome for name in sorted(verdicts)},
-        "evidence": {name: Evidence.of(verdicts[name], about.get(name, "")) for name in sorted(verdicts)},
+        "invariants": {name: verdicts[name].outcome for name in names},
+        "evidence": {name: Evidence.of(verdicts[name], about.get(name, "")) for name in names},
     }
 
 

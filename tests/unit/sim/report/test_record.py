@@ -95,3 +95,10 @@ def test_a_record_with_an_unknown_key_is_refused(folder: Path, tmp_path: Path) -
 def test_a_missing_folder_is_said() -> None:
     with pytest.raises(RecordUnreadable, match="no run is here"):
         Run("/nowhere/at/all")
+
+
+def test_a_run_that_was_killed_is_said_to_have_no_end(tmp_path: Path) -> None:
+    (tmp_path / "history.jsonl.zst").write_bytes(b"the beginning")
+
+    with pytest.raises(RecordUnreadable, match=r"came to its end.*into the same folder"):
+        read_record(tmp_path)
