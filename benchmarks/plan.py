@@ -100,13 +100,23 @@ def carry_out(
 
 
 def ratios_of(results: dict[str, Result]) -> Ratios:
-    """Divide by the yardstick, settlement by a transfer.
+    """Divide by the yardstick: CPU time and memory for each order; settlement by a transfer.
 
     Peers are not ours to guard, and sampled runs are measured unsampled too.
     """
     unit = results["yardstick"]["cpu_us_each"]
     ours = ("end_to_end.", "matcher", "moto")
     found = {name: result["cpu_us_each"] / unit for name, result in results.items() if name.startswith(ours)}
+    unit_bytes = _bytes_each(results["yardstick"])
+    found |= {
+        f"memory.{name.removeprefix('end_to_end.')}": _bytes_each(result) / unit_bytes
+        for name, result in results.items()
+        if name.startswith("end_to_end.")
+    }
     if "settlement" in results:  # by the clock, as most of it is Anvil's; in transfers of the same run
         found["settlement"] = results["settlement"]["transfers_each"]
     return found
+
+
+def _bytes_each(result: Result) -> float:
+    return float(result["memory_bytes"]) / float(result["orders"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tracemalloc
 from typing import Any
 
 from benchmarks.measure import timed
@@ -18,7 +19,12 @@ def yardstick(orders: int) -> dict[str, Any]:
 
     work = workload_of(scenario_of(orders))
     tally, cost = timed(lambda: play(work))
-    return {**cost._asdict(), **tally._asdict()}
+    # a second time, counted to the byte: pages of so small a book would say more of the allocator
+    tracemalloc.start()
+    play(work)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return {**cost._asdict(), **tally._asdict(), "memory_bytes": peak}
 
 
 def end_to_end(orders: int, signatures: str, reach: str = "") -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from benchmarks import baseline
 from benchmarks.peers import MODULES, installed, load_peer
 from benchmarks.plan import FULL, PARTS, QUICK, jobs, ratios_of
+from benchmarks.tasks import yardstick
 from benchmarks.workload import SCENARIO, scenario_of, workload_of
 from benchmarks.yardstick import play
 from sim.scenario.schema import Scenario
@@ -64,8 +65,9 @@ def test_json_has_counts_costs_shares_and_ratios() -> None:
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["size"] == "own"
-    assert set(said["ratios"]) == {"end_to_end.unsigned", "end_to_end.signed", "end_to_end.crossing"}
-    for name in said["ratios"]:
+    ours = {"end_to_end.unsigned", "end_to_end.signed", "end_to_end.crossing"}
+    assert set(said["ratios"]) == ours | {name.replace("end_to_end", "memory") for name in ours}
+    for name in ours:
         result = said["results"][name]
         assert result["orders"] == 100
         assert result["requests"] == 100 + result["cancels"]
@@ -103,13 +105,20 @@ def test_wrong_options_are_refused(options: list[str], complaint: str) -> None:
 
 def test_a_ratio_is_an_order_in_yardsticks() -> None:
     results = {
-        "yardstick": {"cpu_us_each": 10.0},
-        "end_to_end.signed": {"cpu_us_each": 200.0},
+        "yardstick": {"cpu_us_each": 10.0, "memory_bytes": 1_000, "orders": 10},
+        "end_to_end.signed": {"cpu_us_each": 200.0, "memory_bytes": 40_000, "orders": 20},
         "memory_short": {"cpu_us_each": 300.0},
         "peers.mesa": {"cpu_us_each": 9.0},
     }
 
-    assert ratios_of(results) == {"end_to_end.signed": 20.0}
+    assert ratios_of(results) == {"end_to_end.signed": 20.0, "memory.signed": 20.0}
+
+
+def test_the_yardstick_s_memory_is_counted_to_the_byte() -> None:
+    small, again, large = (yardstick(orders) for orders in (1_000, 1_000, 4_000))
+
+    assert small["memory_bytes"] == again["memory_bytes"]
+    assert 2 * small["memory_bytes"] < large["memory_bytes"] < 6 * small["memory_bytes"]
 
 
 def test_what_is_half_as_dear_again_is_an_alarm(tmp_path: Path) -> None:
@@ -129,6 +138,6 @@ def test_what_is_half_as_dear_again_is_an_alarm(tmp_path: Path) -> None:
 def test_the_committed_baseline_knows_every_ratio_and_nothing_else() -> None:
     for size in (QUICK, FULL):
         names = {job.name for job in jobs(size, PARTS)}
-        result = {"cpu_us_each": 1.0, "transfers_each": 1.0}
+        result = {"cpu_us_each": 1.0, "transfers_each": 1.0, "memory_bytes": 1.0, "orders": 1.0}
         measured = ratios_of(dict.fromkeys(names, result))
         assert set(baseline.read(size.name)) == set(measured), size.name
