@@ -72,6 +72,24 @@ def test_a_seed_has_one_chain() -> None:
 
 
 @pytest.mark.anvil
+def test_replaced_blocks_do_not_know_how_slow_the_machine_is() -> None:
+    """Anvil dates blocks of its own by the clock on the wall: a run that waited had another chain."""
+    genesis_s = 1_746_315_000
+    world = AnvilWorld(genesis_s)
+    try:
+        world.mine(genesis_s + 12)
+        rpc = world.anvil.rpc
+        rpc.call("anvil_setBlockTimestampInterval", 0)
+        rpc.call("anvil_mine", hex(3_000))
+        rpc.call("anvil_removeBlockTimestampInterval")
+        world.reorg(3_000)  # takes more than a second of the wall's
+        blocks = rpc.batch([("eth_getBlockByNumber", (hex(number), False)) for number in range(1, 3_002)])
+    finally:
+        world.close()
+    assert {int(block["timestamp"], 16) for block in blocks} == {genesis_s + 12}
+
+
+@pytest.mark.anvil
 def test_many_chains_live_side_by_side() -> None:
     """Eight at once, each with its own process, and none is left when they are closed."""
     worlds = [AnvilWorld(1_746_315_000 + number) for number in range(8)]

@@ -32,19 +32,21 @@ def offer_above(offer: Fees, base_fee: int, most: Fees) -> Fees:
 
 
 def offer_for(base_fee: int, raises: int = 0) -> Fees:
-    """Return the first offer, doubled so often, and until it is twice the base fee.
+    """Return the keeper's first offer, doubled so often, and until it is twice the base fee.
 
-    So a repeat is the same offer, or one that replaces it.
+    So a repeat is the same offer, or one that replaces it. It is a wei below the operator's: of two senders
+    who offer the same, a block may hold either first, and the same run would make other blocks.
 
-    >>> offer_for(0) == FIRST_OFFER, offer_for(60 * GWEI).max_fee // GWEI
-    (True, 200)
-    >>> [fee // GWEI for fee in offer_for(0, 3)], offer_for(0, 99) == MOST_WE_PAY
-    ([800, 8], True)
+    >>> offer_for(0).max_fee - FIRST_OFFER.max_fee, -(-offer_for(60 * GWEI).max_fee // GWEI)
+    (-1, 200)
+    >>> [-(-fee // GWEI) for fee in offer_for(0, 3)], -(-offer_for(0, 99).max_fee // GWEI)
+    ([800, 8], 5000)
     """
     times = 1 << min(raises, _MOST_RAISES)
     while times * FIRST_OFFER.max_fee < 2 * base_fee:
         times *= 2
-    return Fees(*(min(times * fee, most) for fee, most in zip(FIRST_OFFER, MOST_WE_PAY, strict=True)))
+    max_fee = min(times * FIRST_OFFER.max_fee, MOST_WE_PAY.max_fee)
+    return Fees(max_fee - 1, min(times * FIRST_OFFER.priority_fee, MOST_WE_PAY.priority_fee))
 
 
 def _quarter_more(fee: int) -> int:
