@@ -47,7 +47,10 @@ def stopped_by(wanted: signal.Signals, home: Path) -> tuple[Said, int]:
             raise AssertionError(f"no chain within 30 s: {process.communicate()}")
         pause.wait(1)
         process.send_signal(wanted)
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()  # else a run that was not stopped would be waited for
     for _ in range(100):
         if not Path(f"/proc/{chain[0]}").exists():
             break
