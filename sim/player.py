@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from heapq import heappop
 from typing import Any, NamedTuple
 
 from sim.client.desk import Door
@@ -80,25 +79,17 @@ class Player:
 
     def run_until(self, elapsed_ns: int) -> None:
         """Play everything before this instant, and stand there: `Timeline.run_until`, with a journal."""
-        timeline, queue = self.timeline, self.timeline.env._queue  # noqa: SLF001 - as the timeline does
+        timeline = self.timeline
         while True:
             self._say(elapsed_ns)
-            if not queue or queue[0][0] >= elapsed_ns:
+            next_ns = timeline.next_ns()
+            if next_ns is None or next_ns >= elapsed_ns:
                 break
-            due: Any = queue[0][3]
-            if type(due) is not tuple:  # an agent wakes
-                timeline.elapsed_ns = int(queue[0][0])
-                timeline.env.step()
-                continue
-            self._at(int(heappop(queue)[0]))
-            self.calling = True
-            due[0](*due[1])
+            self.calling = timeline.calls_next()
+            self.calls += self.calling
+            timeline.step()
             self.calling = False
-            self.calls += 1
-        self._at(elapsed_ns)
-
-    def _at(self, elapsed_ns: int) -> None:
-        self.timeline.elapsed_ns = self.timeline.env._now = elapsed_ns  # noqa: SLF001
+        timeline.stand(elapsed_ns)
 
     def _say(self, before_ns: int) -> None:
         """Send what agents sent at this place."""
@@ -106,7 +97,7 @@ class Player:
         while coming and coming[0].calls == self.calls and coming[0].t_ns < before_ns:
             each = coming.popleft()
             self.words += 1
-            self._at(each.t_ns)
+            self.timeline.stand(each.t_ns)
             call = getattr(self.world.door, each.method)
             if each.method == "request":
                 call(*each.args, _deaf if each.heard else None)
@@ -127,11 +118,11 @@ class Player:
 
     def step_to_quiet(self, before_ns: int) -> bool:
         """Play on, instant by instant, until a snapshot is possible; tell whether one is."""
-        queue = self.timeline.env._queue  # noqa: SLF001
         while not self.quiet:
-            if not queue or queue[0][0] + 1 >= before_ns:
+            next_ns = self.timeline.next_ns()
+            if next_ns is None or next_ns + 1 >= before_ns:
                 return False
-            self.run_until(int(queue[0][0]) + 1)
+            self.run_until(next_ns + 1)
         return True
 
 

@@ -55,15 +55,31 @@ class Timeline:
         Time must stay a plain int: a float of epoch nanoseconds is off by hundreds of them.
         """
         assert type(elapsed_ns) is int, f"expected int nanoseconds, was {elapsed_ns!r}"
-        env, queue = self.env, self._queue
+        queue, step = self._queue, self.step
         while queue and queue[0][0] < elapsed_ns:
-            self.elapsed_ns, _, _, due = queue[0]
-            if type(due) is tuple:
-                heappop(queue)
-                env._now = self.elapsed_ns  # what is called may start a process
-                call, args = due
-                call(*args)
-            else:
-                env.step()
-        self.elapsed_ns = env._now = elapsed_ns
-        assert type(env.now) is int, f"time became {type(env.now).__name__}"
+            step()
+        self.stand(elapsed_ns)
+        assert type(self.env.now) is int, f"time became {type(self.env.now).__name__}"
+
+    def next_ns(self) -> int | None:
+        """Return when the next thing happens, None when nothing will."""
+        return int(self._queue[0][0]) if self._queue else None
+
+    def calls_next(self) -> bool:
+        """Tell whether the next thing is a plain call, and not an agent that wakes."""
+        return type(self._queue[0][3]) is tuple
+
+    def step(self) -> None:
+        """Let the next thing happen."""
+        self.elapsed_ns, _, _, due = self._queue[0]
+        if type(due) is tuple:
+            heappop(self._queue)
+            self.env._now = self.elapsed_ns  # what is called may start a process
+            call, args = due
+            call(*args)
+        else:
+            self.env.step()
+
+    def stand(self, elapsed_ns: int) -> None:
+        """Put the clock to an instant before which nothing is left."""
+        self.elapsed_ns = self.env._now = elapsed_ns

@@ -143,7 +143,7 @@ def _of_returns(market: Market, mid: pd.Series) -> Iterator[Fact]:
     rho, error = _autocorrelation(minute, [1])
     about = "of 1 min returns, lag 1: near none"
     yield Fact(name, "autocorrelation", about, rho, -0.15, 0.15, error, _by_chance(rho, error))
-    fat, flatter = float(minute.kurt()), float(five.kurt())  # type: ignore[arg-type]  # of floats
+    fat, flatter = (float(stats.kurtosis(returns, bias=False)) for returns in (minute, five))
     errors, by_chance = (24 / few, 24 / fewer), float(stats.kurtosistest(minute).pvalue)
     yield Fact(
         name,
@@ -166,7 +166,7 @@ def _of_returns(market: Market, mid: pd.Series) -> Iterator[Fact]:
     memory, error = _autocorrelation(fine.abs(), range(1, _LAGS + 1))
     about = f"autocorrelation of absolute 30 s returns, mean of lags 1 to {_LAGS}: clusters"
     yield Fact(name, "volatility clusters", about, memory, 0.0, None, error, _by_chance(memory, error))
-    skew = float(minute.skew())  # type: ignore[arg-type]  # of floats
+    skew = float(stats.skew(minute, bias=False))
     yield Fact(name, "gain and loss", "skewness of 1 min returns", skew, error=math.sqrt(6 / few))
 
 

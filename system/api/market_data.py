@@ -13,7 +13,7 @@ import orjson
 
 from system.api.http import Request, Response, answer
 from system.api.markets import market_row
-from system.api.reading import MAX_PAGE, after_of, cursor_of, number, shown, trader_in, unexpired
+from system.api.reading import MAX_PAGE, after_of, cursor_of, number, page_in, shown, unexpired
 from system.metrics import queries
 from system.metrics.buckets import minute_label
 from system.model import keys, messages
@@ -25,15 +25,7 @@ from system.ports.clock import Clock
 from system.ports.store import Store, query_all
 
 _OF_THE_TICKER = (
-    "symbol",
-    "kind",
-    "status",
-    "mark_e6",
-    "mark_ns",
-    "index_e6",
-    "index_ns",
-    "settle_e6",
-    "expiry_s",
+    *("symbol", "kind", "status", "mark_e6", "mark_ns", "index_e6", "index_ns", "settle_e6", "expiry_s"),
 )
 _OF_THE_DAY = ("volume", "volume_e8", "buy_volume", "trades", "open_e6", "high_e6", "low_e6", "close_e6")
 
@@ -71,16 +63,11 @@ class MarketData:
 
     def fills(self, request: Request) -> Response | Rejected:
         """A trader's fills, newest first: as maker and as taker, from the two indexes."""
-        trader = trader_in(request)
-        if isinstance(trader, Rejected):
-            return trader
-        limit = number(request, "limit", 50, MAX_PAGE)
-        if isinstance(limit, Rejected):
-            return limit
+        wanted = page_in(request, "trader_key")
+        if isinstance(wanted, Rejected):
+            return wanted
+        trader, limit, after = wanted
         pk = keys.trader_pk(trader)
-        after = after_of(request, "trader_key", pk)
-        if isinstance(after, Rejected):
-            return after
         until = after["SK"] if after else None
         found: dict[str, Item] = {}
         for index in ("maker", "taker"):

@@ -7,11 +7,10 @@ from typing import Any
 from system.api.http import Request, Response, answer
 from system.api.markets import market_row
 from system.api.reading import (
-    MAX_PAGE,
-    after_of,
     cursor_of,
     number,
     one_of,
+    page_in,
     shown,
     trader_in,
     unexpired,
@@ -44,25 +43,19 @@ class Queries:
         `symbol` and `status` (live or done) pass over what does not fit, so that a page may be
         shorter than its limit and have one after it: it is over when `next` is null.
         """
-        trader = trader_in(request)
-        if isinstance(trader, Rejected):
-            return trader
-        limit = number(request, "limit", 50, MAX_PAGE)
-        if isinstance(limit, Rejected):
-            return limit
+        wanted = page_in(request, "trader_key")
+        if isinstance(wanted, Rejected):
+            return wanted
         status = one_of(request, "status", ORDER_STATES)
         if isinstance(status, Rejected):
             return status
-        after = after_of(request, "trader_key", keys.trader_pk(trader))
-        if isinstance(after, Rejected):
-            return after
         page = self.store.query(
             keys.ORDERS,
-            keys.trader_pk(trader),
+            keys.trader_pk(wanted.trader),
             index="trader",
             descending=True,
-            limit=limit,
-            after=after,
+            limit=wanted.limit,
+            after=wanted.after,
         )
         symbol = request.query.get("symbol", "")
         found = [shown(item) for item in page.items if _fits(item, symbol, status)]

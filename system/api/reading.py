@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -67,6 +67,26 @@ def trader_in(request: Request) -> str | Rejected:
         return trader
     detail = f"expected ?trader=uuid or ?account=0x..., was {trader[:80]!r}"
     return Rejected(RejectReason.BAD_REQUEST, "trader", detail)
+
+
+class Page(NamedTuple):
+    """A page of what belongs to one trader: whose, how many at most, after which row."""
+
+    trader: str
+    limit: int
+    after: dict[str, str] | None
+
+
+def page_in(request: Request, attribute: str) -> Page | Rejected:
+    """Read whose rows are asked for and which page of them; `attribute` as in `after_of`."""
+    trader = trader_in(request)
+    if isinstance(trader, Rejected):
+        return trader
+    limit = number(request, "limit", 50, MAX_PAGE)
+    if isinstance(limit, Rejected):
+        return limit
+    after = after_of(request, attribute, keys.trader_pk(trader))
+    return after if isinstance(after, Rejected) else Page(trader, limit, after)
 
 
 def cursor_of(after: Mapping[str, Any] | None) -> str | None:

@@ -207,19 +207,12 @@ class SubmitOrder:
 
 def _take(balance: Key, hold: int, spec: MarketSpec) -> Update:
     """Return what takes a hold. Where fills settle on chain, the chain must have it, too. Rule: HOLD-010."""
+    add = {"available": -hold, "reserved": hold}
+    when: tuple[Clause, ...] = (Clause("available", ">=", hold),)
     if spec.settlement == "chain":
-        return Update(
-            keys.BALANCES,
-            balance,
-            add={"available": -hold, "reserved": hold, "backed": -hold},
-            when=(Clause("available", ">=", hold), Clause("backed", ">=", hold)),
-        )
-    return Update(
-        keys.BALANCES,
-        balance,
-        add={"available": -hold, "reserved": hold},
-        when=(Clause("available", ">=", hold),),
-    )
+        add["backed"] = -hold
+        when = (*when, Clause("backed", ">=", hold))
+    return Update(keys.BALANCES, balance, add=add, when=when)
 
 
 def _misfit_stop(body: Body) -> Rejected | None:

@@ -13,7 +13,7 @@ import msgspec
 from system.api.auth import account_of, refuse_stranger, separator_of
 from system.api.bodies import Signature
 from system.api.http import Request, Response, answer, decode
-from system.api.reading import MAX_PAGE, after_of, cursor_of, number, shown, trader_in
+from system.api.reading import cursor_of, page_in, shown
 from system.config import Config
 from system.model import keys, typed_data
 from system.model.errors import ConditionFailed, Rejected, RejectReason
@@ -127,17 +127,11 @@ class Withdraw:
 
     def listed(self, request: Request) -> Response | Rejected:
         """A trader's withdrawals, newest first, page by page."""
-        trader = trader_in(request)
-        if isinstance(trader, Rejected):
-            return trader
-        limit = number(request, "limit", 50, MAX_PAGE)
-        if isinstance(limit, Rejected):
-            return limit
-        pk = keys.trader_pk(trader)
-        after = after_of(request, "PK", pk)
-        if isinstance(after, Rejected):
-            return after
-        page = self.store.query(keys.SETTLEMENTS, pk, descending=True, limit=limit, after=after)
+        wanted = page_in(request, "PK")
+        if isinstance(wanted, Rejected):
+            return wanted
+        pk = keys.trader_pk(wanted.trader)
+        page = self.store.query(keys.SETTLEMENTS, pk, descending=True, limit=wanted.limit, after=wanted.after)
         found = [_said(row) for row in page.items]
         return answer(200, {"withdrawals": found, "next": cursor_of(page.after)})
 

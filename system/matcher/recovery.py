@@ -166,8 +166,8 @@ def read_many(store: Store, table: str, wanted: list[Key]) -> list[Item]:
 def load_bucket(store: Store, symbol: str, now_ns: int, tiers: Tiers = LITERAL) -> MinuteBucket:
     """Return the accumulator of the present minute, restored from its row when there is one."""
     bucket = MinuteBucket(symbol, now_ns, tiers)
-    for each in (bucket, bucket.fine):
-        row = store.get(keys.STATS_INTRADAY, each.key) if each is not None else None
-        if each is not None and row is not None:
+    for each in (bucket,) if bucket.fine is None else (bucket, bucket.fine):
+        row = store.get(keys.STATS_INTRADAY, each.key)
+        if row is not None:
             each.restore(row)
     return bucket

@@ -69,7 +69,9 @@ class Withdrawals:
         wanted = _signed(row)
         error = self._chain.preflight_withdrawal(wanted)
         if error:
-            self._change(row, {"reason": REASONS.get(error, error)})
+            reason = REASONS.get(error, error)
+            if row.get("reason") != reason:  # it is tried again every minute
+                self._change(row, {"reason": reason})
             return
         self._send(row, self._sign(row, wanted, self._chain.fees()))
 
