@@ -1,8 +1,6 @@
 """Options end on chain after they ended in the ledger: after their last fill, once, whatever dies."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sim.world.purse import Purse
 from system.model import keys
@@ -18,8 +16,9 @@ from system.settlement.endings import CLAIMING, ending_key
 from tests.contracts.traders import BLOCK_S, BTC_PRICE, CALL, COIN, FUNDS, TRADERS, USDC, fee_of
 from tests.rules import rule
 from tests.unit.settlement.exchange import CONFIG, QTY, Death, Exchange, Fault, event_of
-from tests.unit.settlement.test_crashes import survive
+from tests.unit.settlement.test_crashes import MAX_CALLS, survive
 
+ENDING_CALLS = {f"chain.{call}" for call in ("sizes", "ending", "prepare_ending", "prepare_claims", "send")}
 K = CONFIG.confirmations
 PRICE_E6 = 75_000 * USDC
 WRITER, HOLDER = TRADERS[:2]
@@ -151,14 +150,10 @@ def test_a_market_that_nobody_traded() -> None:
     assert (row(exchange)["status"], row(exchange)["accounts"]) == (CONFIRMED, [])
 
 
-@rule("SETL-019", "EXPI-011")
-@pytest.mark.parametrize("error", [Death, Unavailable, TimedOut])
-@given(at=st.integers(0, 120), when=st.sampled_from(("before", "after")))
-@settings(deadline=None)
-def test_it_dies_anywhere(error: type[BaseException], at: int, when: str) -> None:
+def play(fault: Fault) -> Exchange:
+    """One option's life, from its trade to its claims, with a fault somewhere."""
     exchange = Exchange()
     exchange.mine(K)
-    fault = Fault(at, when, error("x"))
     trade = exchange.trade(CALL)
     fault.install(exchange)
     survive(exchange, lambda: exchange.settle(event_of([trade])))
@@ -166,5 +161,22 @@ def test_it_dies_anywhere(error: type[BaseException], at: int, when: str) -> Non
     watch(exchange, K + 1)
     close(exchange)
     watch(exchange, K + 7)
-    assert row(exchange)["status"] == CONFIRMED
-    check_paid(exchange)
+    return exchange
+
+
+@rule("SETL-019", "EXPI-011")
+@pytest.mark.parametrize("error", [Death, Unavailable, TimedOut])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_it_dies_anywhere(error: type[BaseException], when: str) -> None:
+    """At every port call from the trade on, one after the other."""
+    struck = set()
+    for at in range(MAX_CALLS):
+        fault = Fault(at, when, error("x"))
+        exchange = play(fault)
+        if not fault.fired:
+            assert struck >= ENDING_CALLS, "the play should make these port calls"
+            return
+        struck.add(fault.name)
+        assert row(exchange)["status"] == CONFIRMED, (at, fault.name)
+        check_paid(exchange)
+    raise AssertionError(f"the play has more than {MAX_CALLS} port calls")
