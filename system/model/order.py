@@ -37,11 +37,13 @@ def trader_of(account: str) -> str:
     return str(uuid5(NAMESPACE_URL, "eip155:" + account.lower()))
 
 
-class Order(msgspec.Struct, kw_only=True, rename={"order_type": "orderType"}):
+class Order(msgspec.Struct, rename={"order_type": "orderType"}):
     """One signed order and what became of it. Only the matcher changes one after acceptance.
 
     Units: price_e6, limit_price_e6 uUSDC per base; *_e8 1e-8 base; hold in `hold_asset`'s unit
     (uUSDC, or 1e-8 base for a spot sell); *_ns UTC; expire_ns 0 means never.
+
+    Made by keywords; only `read_command` fills it by position, which takes a tenth of the time.
     """
 
     # signed terms
