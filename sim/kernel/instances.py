@@ -281,8 +281,8 @@ class CrossedChain:
         price_e6: int = self.cross("chain.ending", self.inner.ending, instrument_id)
         return price_e6
 
-    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
-        sizes: list[int] = self.cross("chain.sizes", self.inner.sizes, instrument_id, accounts)
+    def sizes(self, instrument_id: bytes, accounts: list[str], at_block: int) -> list[int]:
+        sizes: list[int] = self.cross("chain.sizes", self.inner.sizes, instrument_id, accounts, at_block)
         return sizes
 
     def prepare_ending(

@@ -7,7 +7,7 @@ quantity can reach. Every change is journalled, and a reorganisation plays the j
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, Literal, NamedTuple
 
 from system.model.typed_data import Domain, domain_separator
@@ -195,3 +195,11 @@ def play_back(journal: Journal) -> None:
             del mapping[key]
         else:
             mapping[key] = before
+
+
+def as_before(mapping: Mapping[Any, Any], journals: Iterable[Journal]) -> dict[Any, Any]:
+    """Return one mapping as it was before these journals, newest first; it itself stays as it is."""
+    then = dict(mapping)
+    for journal in journals:
+        play_back([(then, key, before) for changed, key, before in journal if changed is mapping])
+    return then

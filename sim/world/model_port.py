@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sim.world.deploy import KEEPER
 from sim.world.model_claims import Claim, Publication
-from sim.world.model_contracts import NO_POSITION
+from sim.world.model_contracts import NO_POSITION, as_before
 from sim.world.model_pool import Call, batch_of
 from system.adapters.evm import abi
 from system.adapters.evm.keeper import encode_claim, encode_publish
@@ -116,9 +116,12 @@ class ModelPort:
         found = books.endings.get(instrument_id)
         return 0 if found is None else found.told
 
-    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
-        _, _, books = self._world.seen()
-        return [books.positions.get((account, instrument_id), NO_POSITION)[0] for account in accounts]
+    def sizes(self, instrument_id: bytes, accounts: list[str], at_block: int) -> list[int]:
+        blocks, _, books = self._world.seen()
+        if at_block >= len(blocks):
+            raise Unavailable(f"positions at block {at_block}: the chain is at {len(blocks) - 1}")
+        positions = as_before(books.positions, (block.journal for block in reversed(blocks[at_block + 1 :])))
+        return [positions.get((account, instrument_id), NO_POSITION)[0] for account in accounts]
 
     def prepare_ending(
         self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0

@@ -186,8 +186,8 @@ class Chain(Protocol):
     def ending(self, instrument_id: bytes) -> int:
         """Return the price at which a derivative has ended, uUSDC per 1.0 base; 0 while it has not."""
 
-    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
-        """Return accounts' positions on chain, signed, in 1e-8 base."""
+    def sizes(self, instrument_id: bytes, accounts: list[str], at_block: int) -> list[int]:
+        """Return accounts' positions as a block of the canonical chain left them, signed, in 1e-8 base."""
 
     def prepare_ending(
         self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0

@@ -33,8 +33,7 @@ _AT_ONCE = 50
 def ending_key(symbol: str) -> Key:
     """Return the key of a market's row in Settlements: {symbol, status, accounts}.
 
-    While positions are left, `stage` is [whether it has its price, how many are left], since `stage_ns`;
-    then `cleared_at_block` is the height at which none was.
+    While positions are left, `stage` is [whether it has its price, how many are left], since `stage_ns`.
     """
     return Key(f"ENDING#{symbol}", META)
 
@@ -54,11 +53,8 @@ def _bring_on(store: Store, chain: Chain, clock: Clock, config: Config, market: 
         return
     spec = spec_from_item(market)
     instrument, accounts = instrument_id(spec), row["accounts"]
-    # The height is read before the positions, so that no claim looks deeper than it is.
     height = chain.block_number()
-    sizes = chain.sizes(instrument, accounts) if accounts else []
-    left = [account for account, size in zip(accounts, sizes, strict=True) if size]
-    seen = row.get("cleared_at_block")
+    left = _holders(chain, instrument, accounts, height)
     if left:
         has_price = bool(chain.ending(instrument))
         waited_ns = _waited_ns(store, row, [int(has_price), len(left)], clock.now_ns())
@@ -67,20 +63,24 @@ def _bring_on(store: Store, chain: Chain, clock: Clock, config: Config, market: 
             _send(chain, chain.prepare_claims(instrument, left[:_AT_ONCE], raises))
         else:
             _send(chain, chain.prepare_ending(instrument, market["settle_e6"], spec.expiry_s, raises))
-    elif seen is None:
-        put = {"cleared_at_block": height}
-        store.write(Update(SETTLEMENTS, key, put=put, remove=("stage", "stage_ns")))
-    elif height - seen >= config.confirmations:
+    elif not _holders(chain, instrument, accounts, height - config.confirmations):
         _release(store, symbol, accounts)
-        store.write(Update(SETTLEMENTS, key, put={"status": trade.CONFIRMED}))
+        done = {"status": trade.CONFIRMED}
+        store.write(Update(SETTLEMENTS, key, put=done, remove=("stage", "stage_ns")))
+
+
+def _holders(chain: Chain, instrument: bytes, accounts: list[str], at_block: int) -> list[str]:
+    """Return which of the accounts had a position when a block was mined."""
+    sizes = chain.sizes(instrument, accounts, at_block) if accounts else []
+    return [account for account, size in zip(accounts, sizes, strict=True) if size]
 
 
 def _waited_ns(store: Store, row: Item, stage: list[int], now_ns: int) -> int:
-    """Return how long it has been at this stage; a new one (or a reorganisation) is noted."""
+    """Return how long it has been at this stage; a new one is noted."""
     if row.get("stage") == stage:
         return now_ns - int(row["stage_ns"])
     put = {"stage": stage, "stage_ns": now_ns}
-    store.write(Update(SETTLEMENTS, Key(row["PK"], row["SK"]), put=put, remove=("cleared_at_block",)))
+    store.write(Update(SETTLEMENTS, Key(row["PK"], row["SK"]), put=put))
     return 0
 
 

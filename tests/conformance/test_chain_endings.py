@@ -6,6 +6,7 @@ import pytest
 
 from sim.world import deploy
 from sim.world.chain_world import ChainWorld
+from sim.world.purse import Purse
 from system.model.errors import ChainReverted
 from system.model.signing import instrument_id
 from tests.contracts.traders import (
@@ -35,6 +36,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[ChainWorld]:
     opened.close()
 
 
+def sizes(settler: Settler, *traders: Purse, above: int = 0) -> list[int]:
+    """What positions were when so many blocks were yet to come."""
+    chain = settler.chain
+    return chain.sizes(OPTION, [trader.account for trader in traders], chain.block_number() - above)
+
+
 @pytest.fixture
 def settler(world: ChainWorld) -> Settler:
     """An operator who has settled one call: A wrote it, B bought it."""
@@ -57,7 +64,7 @@ def test_an_option_ends(world, settler):
     chain = settler.chain
     before = {trader: world.usdc_of(trader.account) for trader in TRADERS}
     assert chain.ending(OPTION) == 0
-    assert chain.sizes(OPTION, [A.account, B.account, C.account]) == [-QTY, QTY, 0]
+    assert sizes(settler, A, B, C) == [-QTY, QTY, 0]
 
     settler.mine(CALL.expiry_s - settler.time_s)
     end(settler, 75_000 * USDC)
@@ -67,7 +74,8 @@ def test_an_option_ends(world, settler):
     assert [chain.send(tx) for tx in chain.prepare_claims(OPTION, [A.account, B.account])] == [False, False]
     settler.mine()
 
-    assert chain.sizes(OPTION, [A.account, B.account]) == [0, 0]
+    assert sizes(settler, A, B) == [0, 0]
+    assert sizes(settler, A, B, above=1) == [-QTY, QTY]
     assert world.usdc_of(A.account) - before[A] == 45_000 * USDC // 100
     assert world.usdc_of(B.account) - before[B] == 15_000 * USDC // 100
     assert world.clearing_usdc() == 0
@@ -99,12 +107,12 @@ def test_a_reorganisation_takes_claims_back(world, settler):
         chain.send(tx)
     settler.mine()
     world.reorg(1)
-    assert chain.sizes(OPTION, [A.account, B.account]) == [-QTY, QTY]
+    assert sizes(settler, A, B) == [-QTY, QTY]
     assert chain.ending(OPTION) == 75_000 * USDC
     for tx in chain.prepare_claims(OPTION, [A.account, B.account]):
         assert chain.send(tx)
     settler.mine()
-    assert chain.sizes(OPTION, [A.account, B.account]) == [0, 0]
+    assert sizes(settler, A, B) == [0, 0]
     assert world.usdc_of(deploy.house_of(OPTION)) == 0
 
 
@@ -122,6 +130,6 @@ def test_a_raised_offer_takes_the_place_of_what_waits(world, settler):
     with pytest.raises(ChainReverted):
         chain.send(first[0])
     settler.mine()
-    assert chain.sizes(OPTION, [A.account, B.account]) == [0, 0]
+    assert sizes(settler, A, B) == [0, 0]
     assert [chain.receipt(tx.tx_hash) for tx in first] == [None, None]
     assert all(chain.receipt(tx.tx_hash).success for tx in raised)

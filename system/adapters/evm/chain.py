@@ -273,9 +273,9 @@ class EvmChain:
         """Return the price at which a derivative has ended, 0 while it has not."""
         return self._keeper.ending(instrument_id)
 
-    def sizes(self, instrument_id: bytes, accounts: list[str]) -> list[int]:
-        """Return accounts' positions, signed."""
-        return self._keeper.sizes(instrument_id, accounts)
+    def sizes(self, instrument_id: bytes, accounts: list[str], at_block: int) -> list[int]:
+        """Return accounts' positions as a block left them, signed."""
+        return self._keeper.sizes(instrument_id, accounts, at_block)
 
     def prepare_ending(
         self, instrument_id: bytes, price_e6: int, at_s: int, raises: int = 0

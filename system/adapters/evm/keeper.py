@@ -66,11 +66,11 @@ class Keeper:
         book = self._views([_BOOK + instrument])[0]
         return book[EXPIRY_PRICE_WORD] if book[EXPIRED_AT_WORD] else 0
 
-    def sizes(self, instrument: bytes, accounts: Sequence[str]) -> list[int]:
-        """Return the accounts' positions, signed, in 1e-8 base."""
+    def sizes(self, instrument: bytes, accounts: Sequence[str], at_block: int) -> list[int]:
+        """Return the accounts' positions as a block left them, signed, in 1e-8 base."""
         asked = [_POSITION + address_bytes(account).rjust(WORD, b"\0") + instrument for account in accounts]
         half = 1 << (8 * WORD - 1)
-        return [said[0] - (said[0] >= half) * 2 * half for said in self._views(asked)]
+        return [said[0] - (said[0] >= half) * 2 * half for said in self._views(asked, hex(at_block))]
 
     def publish(self, instrument: bytes, price_e6: int, at_s: int, raises: int = 0) -> list[PreparedTx]:
         """Sign the price at expiry, and a transaction that brings it."""
@@ -84,10 +84,8 @@ class Keeper:
         """Sign a claim for each account."""
         return self._signed([encode_claim(instrument, account) for account in accounts], raises)
 
-    def _views(self, calls: Sequence[bytes]) -> list[list[int]]:
-        asked = [
-            ("eth_call", ({"to": self._clearing, "data": "0x" + data.hex()}, "latest")) for data in calls
-        ]
+    def _views(self, calls: Sequence[bytes], block: str = "latest") -> list[list[int]]:
+        asked = [("eth_call", ({"to": self._clearing, "data": "0x" + data.hex()}, block)) for data in calls]
         parts = [asked[start : start + _AT_ONCE] for start in range(0, len(asked), _AT_ONCE)]
         answers = [answer for part in parts for answer in self._rpc.batch(part)]
         words = 2 * WORD

@@ -9,6 +9,7 @@ from system.model.keys import BALANCES, MARKETS, META, POSITIONS, SETTLEMENTS, K
 from system.model.market import MarketState
 from system.model.order import trader_of
 from system.model.position import Position
+from system.model.signing import instrument_id
 from system.model.trade import CONFIRMED
 from system.model.units import NS
 from system.ports.store import Put, Update
@@ -101,25 +102,39 @@ def test_claims_follow_the_last_fill() -> None:
 
 
 @rule("SETL-020")
-def test_a_reorganisation_undoes_claims() -> None:
+@pytest.mark.parametrize("seen_meanwhile", [True, False])
+def test_a_reorganisation_undoes_claims(seen_meanwhile: bool) -> None:
+    """Claims count from the block that has them now, also where no watch saw that another had them before."""
     exchange = Exchange()
     exchange.settle(event_of([exchange.trade(CALL)]))
     exchange.mine()
     watch(exchange, K + 1)
     close(exchange)
-    exchange.watch()
-    exchange.mine()
-    exchange.watch()
-    exchange.mine()
-    exchange.watch()
-    assert "cleared_at_block" in row(exchange)
-    exchange.world.reorg(1)
+    watch(exchange, 2)
+    assert sizes(exchange) == [0, 0]
+    watch(exchange, K - 1)
+    exchange.world.reorg(K)
     assert sizes(exchange) != [0, 0]
+    if seen_meanwhile:
+        exchange.watch()
+    else:
+        send_claims(exchange)
+    exchange.mine()
+    assert sizes(exchange) == [0, 0]
+    for _ in range(K):
+        exchange.watch()
+        assert row(exchange)["status"] == CLAIMING, "not as deep as the one before was"
+        exchange.mine()
     exchange.watch()
-    assert "cleared_at_block" not in row(exchange)
-    watch(exchange, K + 3)
     assert row(exchange)["status"] == CONFIRMED
     check_paid(exchange)
+
+
+def send_claims(exchange: Exchange) -> None:
+    """Anybody may claim for the holders."""
+    chain, accounts = exchange.world.chain(), [WRITER.account, HOLDER.account]
+    for tx in chain.prepare_claims(instrument_id(CALL), accounts):
+        chain.send(tx)
 
 
 @rule("SETL-021")
