@@ -9,7 +9,7 @@ from rich.table import Table
 
 from sim.cli.exits import Exit, err, escape, fail, out
 from sim.hunt.bugs import PatchRefused, bugs_in
-from sim.hunt.hunt import Catch, Plan, hunt
+from sim.hunt.hunt import NOWHERE, Catch, Plan, hunt
 
 
 def hunt_command(folder: Path, plan: Plan, *, least: int | None, workers: int, quiet: bool) -> None:
@@ -36,11 +36,15 @@ def hunt_command(folder: Path, plan: Plan, *, least: int | None, workers: int, q
     took_s = time.monotonic() - since
     out.print(f"{caught} of {len(catches)} defects caught within {plan.runs} runs each, in {took_s:,.0f} s.")
     for catch in missed:
-        out.print(f"[bold red]missed[/] {escape(f'{catch.bug.name}: {catch.problem}')}", soft_wrap=True)
+        said = "missed" if catch.planted else "not planted"
+        out.print(f"[bold red]{said}[/] {escape(f'{catch.bug.name}: {catch.problem}')}", soft_wrap=True)
     if caught < (len(catches) if least is None else least):
         names = ", ".join(catch.bug.name for catch in missed)
         again = f"dexsim hunt {folder} --runs {plan.runs} --seed {plan.seed}"
         raise fail(Exit.THRESHOLD, "Too many defects got away.", ("which", names), reproduce=again)
+
+
+_NOBODY, _NOT_PLANTED = "[bold red]nobody[/]", "[bold red]not planted[/]"
 
 
 def _table(catches: list[Catch]) -> Table:
@@ -50,8 +54,9 @@ def _table(catches: list[Catch]) -> Table:
         table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for catch in catches:
         more = f" and {len(catch.broken) - 1} more" if len(catch.broken) > 1 else ""
-        by = escape(catch.broken[0]) + more if catch.caught else "[bold red]nobody[/]"
+        nobody = _NOBODY if catch.planted else _NOT_PLANTED
+        by = escape(catch.broken[0]) + more if catch.caught else nobody
         size = "" if catch.commands is None else str(catch.commands)
-        seed = str(catch.seed) if catch.caught else ""
+        seed = str(catch.seed) if catch.caught and catch.seed != NOWHERE else ""
         table.add_row(escape(catch.bug.name), by, str(catch.runs), seed, size, escape(catch.bug.about))
     return table
