@@ -7,8 +7,12 @@ from sim.scenario.units import SECOND_NS
 from sim.world.build import World
 from system.model import keys
 from system.model.funding import FUNDING
+from system.model.keys import Item
+from system.model.market import MarketKind
 from system.model.trade import LEDGER
+from system.model.units import QTY_SCALE
 from system.model.withdrawal import PAID
+from system.risk.redemption import synth_coverage_ppm
 
 RECEIVE_MOST = 10
 HOUR_NS = 3600 * SECOND_NS
@@ -48,6 +52,8 @@ def count(world: World) -> dict[str, int]:
         "insurance": sum(row.get("insurance", 0) for row in accounts),
         "liquidations": sum(1 for row in trades if row["tradeType"] == "LIQUIDATION"),
         "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
+        "adl_taken": sum(row["taken"] for row in trades if row["tradeType"] == "ADL"),
+        "adl_overshoot": sum(row["overshoot"] for row in trades if row["tradeType"] == "ADL"),
         "withdrawals": len(withdrawn),
         "withdrawn": sum(row["amount"] for row in withdrawn),
         "cxpt_minted": sum(
@@ -58,7 +64,32 @@ def count(world: World) -> dict[str, int]:
         ),
         "funding_ticks": len(rows) - len(trades),
         "funding_paid": sum(row["paid"] for row in rows if row["tradeType"] == FUNDING),
+        **_synths(world.backend.scan(keys.MARKETS), accounts),
     }
+
+
+def _synths(markets: list[Item], accounts: list[Item]) -> dict[str, int]:
+    """Count what all synths are worth, and how much of it the exchange's own funds could pay. RISK-084.
+
+    Nothing is set aside for synths: what could pay are fees and insurance funds less bad debt.
+    """
+    owed: dict[str, int] = {}
+    for row in markets:
+        if (
+            row["SK"] == keys.META
+            and row["kind"] == MarketKind.SPOT.value
+            and row["base"] != row["underlying"]
+        ):
+            held = [
+                at for at in accounts if at["PK"] != keys.ISSUER_PK and at["SK"] == keys.asset_sk(row["base"])
+            ]
+            supply_e8 = sum(at["available"] + at["reserved"] for at in held)
+            owed[row["base"]] = supply_e8 * row.get("index_e6", 0) // QTY_SCALE
+    liability = sum(owed.values())
+    own = sum(at.get("fees", 0) + at.get("insurance", 0) - at.get("bad_debt", 0) for at in accounts)
+    covered = synth_coverage_ppm(own, liability, QTY_SCALE)
+    share = {} if covered is None else {"synth_coverage_share": covered}
+    return {"synth_liability": liability, **share}
 
 
 def find(world: World) -> dict[str, int]:

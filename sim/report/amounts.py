@@ -6,7 +6,10 @@ USDC = 1_000_000
 _NS_PER_MS = 1_000_000
 _PPM_PER_PERCENT = 10_000
 _IN_USDC = frozenset(
-    {"volume", "fees", "bad_debt", "liquidated", "withdrawn", "cxpt_minted", "cxpt_redeemed"}
+    {
+        *("volume", "fees", "bad_debt", "liquidated", "withdrawn", "cxpt_minted", "cxpt_redeemed"),
+        *("adl_taken", "adl_overshoot", "synth_liability"),
+    }
 )
 
 

@@ -14,6 +14,7 @@ from system.model import keys
 
 _FORCED = ("LIQUIDATION", "ADL")
 _FUND = ("insurance", "bad_debt")
+_ADL = ("taken", "overshoot")
 _USDC = 10**6
 
 
@@ -50,6 +51,7 @@ def _markets(run: Run) -> list[dict[str, Any]]:
             "liquidations": int((forced["tradeType"] == "LIQUIDATION").sum()),
             "deleveraged": int((forced["tradeType"] == "ADL").sum()),
             "closed": int(forced["notional"].astype("int64").sum()),
+            **{name: int(forced[name].fillna(0).sum()) if name in forced else 0 for name in _ADL},
             **{name: int(account.get(name, pd.Series(dtype=int)).sum()) for name in _FUND},
             "settled": int(market["settle_e6"]) if pd.notna(market.get("settle_e6")) else 0,
         }

@@ -19,12 +19,13 @@ from sim.scenario.units import (
     format_amount,
 )
 from sim.scenario.words import choice
-from system.model.market import NETTING_RULES, STP_MODES, MarketKind, MarketSpec
+from system.model.market import NETTING_RULES, STP_MODES, MarketKind, MarketSpec, usual_band_ppm
 from system.model.symbols import Terms, read_symbol
 from system.model.units import PPM
 from system.risk.funding import PRESETS as FUNDING_MODELS
 from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 from system.risk.mark import MarkRule
+from system.risk.options import listing_cap_e6
 from system.risk.redemption import CXPT
 
 MARK_RULES = tuple(rule.value for rule in MarkRule)
@@ -47,8 +48,8 @@ class Market(Part):
     """Fee of each side."""
     rebate: Share = 0
     """Part of the fees that comes back in CXPT, backed by that part itself; needs `settlement: ledger`."""
-    band: PositiveShare = 50_000
-    """How far from the mark an order may trade."""
+    band: PositiveShare | None = None
+    """How far from the mark an order may trade; by itself 5 % for BTC and ETH, 8 % for others."""
     mark_band: PositiveShare = 50_000
     """How far from the index a mark may be."""
     liquidation_fee: Share = 10_000
@@ -60,7 +61,7 @@ class Market(Part):
     settle_window: Duration = 1_800 * SECOND_NS
     """A contract is settled at the mean index of this time before its expiry; 0 s: at the last index."""
     cap: Price | None = None
-    """Price of the underlying above which a call pays no more; its writer locks cap less strike."""
+    """Price of the underlying above which a call pays no more; by itself 2 or 3 times its strike or index."""
     open_interest_cap: AssetAmount | None = None
     """The most contracts that may be open."""
     cooldown: Duration = 60 * SECOND_NS
@@ -104,8 +105,21 @@ class Market(Part):
         synth = base[:1] == "s" and base[1:].isupper()
         return base[1:] if synth else base
 
-    def spec(self) -> MarketSpec:
-        """Return the exchange's own form of these terms."""
+    def usual_cap_e6(self, index_e6: int, now_ns: int) -> int:
+        """Return the cap of a call that states none and is listed at an index; 0 for all else. OPTN-002."""
+        named = read_symbol(self.symbol)
+        if named is None or named.option_type != "CALL" or self.cap:
+            return 0
+        try:
+            return listing_cap_e6(
+                named.strike_e6, index_e6, named.expiry_s - now_ns // SECOND_NS, self.settle_tick or self.tick
+            )
+        except ValueError as error:
+            remedy = "state a `cap`, or list a nearer expiry"
+            raise Misfit(("symbol",), f"calls without a cap: {error}", remedy) from None
+
+    def spec(self, usual_cap_e6: int = 0) -> MarketSpec:
+        """Return the exchange's own form of these terms; `usual_cap_e6` is for a call that states no cap."""
         named = read_symbol(self.symbol) or Terms(MarketKind.SPOT, self.base)
         known_on_chain = (
             named.kind is not MarketKind.FUTURE
@@ -119,7 +133,7 @@ class Market(Part):
             expiry_s=named.expiry_s,
             strike_e6=named.strike_e6,
             option_type=named.option_type,
-            cap_e6=self.cap or 0,
+            cap_e6=self.cap or usual_cap_e6,
             settle_tick_e6=self.settle_tick or 0,
             settle_window_s=self.settle_window // SECOND_NS,
             oi_cap_e8=self.open_interest_cap.units if self.open_interest_cap else 0,
@@ -136,7 +150,7 @@ class Market(Part):
             fee_ppm=self.fee,
             im_ppm=self.initial_margin,
             mm_ppm=self.maintenance_margin,
-            band_ppm=self.band,
+            band_ppm=self.band or usual_band_ppm(self.underlying),
             mark=self.mark,
             funding=self.funding,
             funding_interval_s=self.funding_interval // SECOND_NS,
@@ -158,10 +172,13 @@ class Market(Part):
             raise Misfit(
                 ("lot",), f"expected an amount of {self.base}, was `{was}`", f"write it like `{right}`"
             )
-        if self.insurance and not self.spec().liquidates:
+        named = read_symbol(self.symbol)
+        lacks_cap = named is not None and named.option_type == "CALL" and self.cap is None
+        spec = self.spec(2 * named.strike_e6 if named is not None and lacks_cap else 0)
+        if self.insurance and not spec.liquidates:
             remedy = "set `settlement: ledger` on a perpetual or a future, or leave it out"
             raise Misfit(("insurance",), "no position is liquidated in this market", remedy)
-        problem = self.spec().problem()
+        problem = spec.problem()
         if problem:
             raise Misfit((), f"not a legal market: {problem}", "see docs/scenario-files.md#markets")
         return self

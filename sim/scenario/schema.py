@@ -207,7 +207,11 @@ class Scenario(Part):
 
     def specs(self) -> dict[str, MarketSpec]:
         """Return the markets by symbol, in the file's order."""
-        return {market.symbol: market.spec() for market in self.markets}
+        return {market.symbol: self._spec(market) for market in self.markets}
+
+    def _spec(self, market: Market) -> MarketSpec:
+        index_e6 = self.prices[market.underlying].first_price_e6
+        return market.spec(market.usual_cap_e6(index_e6, self.start))
 
     def insurance(self) -> dict[str, int]:
         """Return what each market's insurance fund begins with, in uUSDC; markets without are left out."""
@@ -230,7 +234,7 @@ class Scenario(Part):
         """Give a spot trader base to sell if its funds name none: a quarter of its worth."""
         funds = dict(agent.funds)
         for market in self.markets:
-            spec = market.spec()
+            spec = self._spec(market)
             wanted = not agent.markets or market.symbol in agent.markets
             if spec.kind is MarketKind.SPOT and wanted and spec.base not in funds:
                 price_e6 = self.prices[spec.underlying].first_price_e6
@@ -268,18 +272,30 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _check(self) -> Self:
         symbols = [market.symbol for market in self.markets]
-        for index, market in enumerate(self.markets):
-            if market.symbol in symbols[:index]:
-                raise Misfit(("markets", index, "symbol"), f"`{market.symbol}` is there twice", "keep one")
-            if market.underlying not in self.prices:
-                remedy = f"add `prices: {{{market.underlying}: {{process: gbm, start: 60_000 USDC}}}}`"
-                raise Misfit(("prices",), f"`{market.symbol}` needs the price of {market.underlying}", remedy)
+        self._check_markets(symbols)
         for index, fault in enumerate(self.faults):
             begin = fault.during[0] if fault.during is not None else fault.at or 0
             if begin >= self.duration:
                 where = ("faults", index, "at" if fault.at is not None else "during")
                 was = f"expected an instant before the end, {DURATION.format(self.duration)}"
                 raise Misfit(where, f"{was}, was `{DURATION.format(begin)}`", "let it begin earlier")
+        self._check_agents(symbols)
+        return self
+
+    def _check_markets(self, symbols: list[str]) -> None:
+        for index, market in enumerate(self.markets):
+            if market.symbol in symbols[:index]:
+                raise Misfit(("markets", index, "symbol"), f"`{market.symbol}` is there twice", "keep one")
+            if market.underlying not in self.prices:
+                remedy = f"add `prices: {{{market.underlying}: {{process: gbm, start: 60_000 USDC}}}}`"
+                raise Misfit(("prices",), f"`{market.symbol}` needs the price of {market.underlying}", remedy)
+            try:
+                self._spec(market)
+            except Misfit as error:
+                where, problem, remedy = error.args
+                raise Misfit(("markets", index, *where), problem, remedy) from None
+
+    def _check_agents(self, symbols: list[str]) -> None:
         groups: dict[str, int] = {}
         for index, agent in enumerate(self.agents):
             if agent.group in groups:
@@ -296,7 +312,6 @@ class Scenario(Part):
                     raise Misfit(
                         ("agents", index, "markets"), f"no market `{symbol}`", suggest(symbol, symbols)
                     )
-        return self
 
 
 def json_schema() -> str:

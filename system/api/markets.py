@@ -10,10 +10,19 @@ from system.api.http import Request, Response, answer, decode
 from system.model import keys, messages
 from system.model.errors import ConditionFailed, Rejected, RejectReason
 from system.model.keys import Item
-from system.model.market import MarketKind, MarketSpec, MarketState, Settlement, spec_from_item
+from system.model.market import (
+    MarketKind,
+    MarketSpec,
+    MarketState,
+    Settlement,
+    spec_from_item,
+    usual_band_ppm,
+)
+from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.ids import Ids
 from system.ports.store import NOT_EXISTS, Put, Store, query_all
+from system.risk.options import listing_cap_e6
 
 ADMIN_GROUP = "admin"
 
@@ -69,7 +78,7 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     mm_ppm: int = 50_000
     liq_fee_ppm: int = 10_000
     slippage_ppm: int = 20_000
-    band_ppm: int = 50_000
+    band_ppm: int = 0  # 0: what is usual for the underlying
     mark_band_ppm: int = 50_000
     mark: str = "MEDIAN"
     funding: str = "none"
@@ -178,16 +187,31 @@ class AdminMarkets:
         return answer(202, {"symbol": symbol, "requested": "SETTLE"})
 
     def _create(self, body: CreateMarket) -> Response | Rejected:
+        now_ns = self.clock.now_ns()
+        body = msgspec.structs.replace(body, band_ppm=body.band_ppm or usual_band_ppm(body.underlying))
         spec = MarketSpec(**msgspec.structs.asdict(body))
+        if spec.option_type == "CALL" and not spec.cap_e6:
+            try:
+                spec = msgspec.structs.replace(spec, cap_e6=self._usual_cap_e6(spec, now_ns))
+            except ValueError as error:
+                return Rejected(RejectReason.BAD_REQUEST, "cap_e6", str(error))
         if problem := spec.problem() or _out_of_range(spec):
             return Rejected(RejectReason.BAD_REQUEST, "market", problem)
         try:
-            self.store.write(
-                Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, self.clock.now_ns()), NOT_EXISTS)
-            )
+            self.store.write(Put(keys.MARKETS, spec.to_item(MarketState.ACTIVE, now_ns), NOT_EXISTS))
         except ConditionFailed:
             return Rejected(RejectReason.BAD_REQUEST, "symbol", f"{spec.symbol} exists already")
         return answer(201, {"symbol": spec.symbol, "status": MarketState.ACTIVE.value})
+
+    def _usual_cap_e6(self, spec: MarketSpec, now_ns: int) -> int:
+        """Return the cap of a call that states none (OPTN-002). Raises ValueError: what is missing."""
+        newest = self.store.query(keys.PRICES, keys.asset_pk(spec.underlying), descending=True, limit=1).items
+        if not newest or not newest[0]["price_e6"]:
+            raise ValueError(f"expected a cap, as {spec.underlying} has no index yet, was 0")
+        if spec.settle_step_e6 <= 0:
+            raise ValueError(f"expected a settle tick above 0, was {spec.settle_step_e6}")
+        tenor_s = spec.expiry_s - now_ns // NS
+        return listing_cap_e6(spec.strike_e6, newest[0]["price_e6"], tenor_s, spec.settle_step_e6)
 
     def _change(self, symbol: str, state: MarketState) -> Response | Rejected:
         market = market_row(self.store, symbol)

@@ -10,7 +10,7 @@ from system.matcher.house import INVENTORY
 from system.matcher.steps import Accounts, Alerted, Forced, ForcedTrade, Step
 from system.model.order import BUY, SELL
 from system.model.position import Position
-from system.risk.liquidation.adl import Candidate
+from system.risk.liquidation.adl import Candidate, overshoot, taken
 from system.risk.liquidation.adl import deleverage as choose
 from system.risk.liquidation.case import Deleverage
 from system.risk.liquidation.close_out import close_out, cover
@@ -47,6 +47,10 @@ def _close(engine: Engine, position: Position, other: Position, qty_e8: int, pri
     assert effect is not None, (other, price_e6)  # ADEL-003 left out who cannot bear it
     fund = engine.house.book_fund(cover(engine.house.fund, close).fund)
     engine.count_open(position.size_e8, close.size_e8, other.size_e8, effect.size_e8)
+    mark_e6 = engine.house.mark_e6
+    lost = taken(qty_e8, not sells, price_e6, mark_e6)
+    # at the mark the closed part would have had what it has at the price, and what the other side lost
+    short_at_mark = max(0, lost - close.equity)
     margin = close.margin - position.margin + effect.margin - other.margin
     clearing = position.cost - close.cost + other.cost - effect.cost
     write_close(position, close)
@@ -67,6 +71,8 @@ def _close(engine: Engine, position: Position, other: Position, qty_e8: int, pri
         taker_fee=0,
         liquidation_fee=close.insurance,
         deficit=close.deficit,
+        taken=lost,
+        overshoot=overshoot(lost, short_at_mark - close.deficit),
     )
     postings = (*paid_out(other.trader, effect.pay_out), *paid_out(position.trader, close.pay_out))
     accounts = Accounts(0, clearing, fund.insurance, fund.bad_debt)

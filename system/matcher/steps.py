@@ -314,6 +314,8 @@ class ForcedTrade(msgspec.Struct, frozen=True):
     taker_fee: int
     liquidation_fee: int
     deficit: int  # what the fund or bad debt paid of it
+    taken: int = 0
+    overshoot: int = 0
 
     def to_trade(self, symbol: str, uuid: str, trade_no: int, seq: int, ts_ns: int) -> Trade:
         """Return the Trades row. No contract knows such a trade, so it stays in the ledger."""
@@ -338,6 +340,8 @@ class ForcedTrade(msgspec.Struct, frozen=True):
             settlement=LEDGER,
             liquidation_fee=self.liquidation_fee,
             deficit=self.deficit,
+            taken=self.taken,
+            overshoot=self.overshoot,
         )
 
 

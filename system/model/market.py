@@ -12,6 +12,8 @@ from system.model.symbols import MARGINED, PATTERNS, MarketKind, read_symbol
 from system.model.units import FEE_PPM, NS, PPM, QTY_SCALE
 
 Settlement = Literal["chain", "ledger"]
+DEEP = ("BTC", "ETH")
+"""Assets whose feeds are held to half of what others may, and whose bands are the narrowest."""
 NETTING_RULES = ("gross", "pair", "max")
 STP_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
 
@@ -47,6 +49,15 @@ class MarketState(StrEnum):
 
 LISTED = tuple(state for state in MarketState if state is not MarketState.CLOSED)
 _STRICTNESS = {state: rank for rank, state in enumerate(MarketState)}
+
+
+def usual_band_ppm(underlying: str) -> int:
+    """Return how far from the mark a price may be where a market does not say it. Rule: BAND-002.
+
+    >>> usual_band_ppm("BTC"), usual_band_ppm("SOL")
+    (50000, 80000)
+    """
+    return 50_000 if underlying in DEEP else 80_000
 
 
 def stricter(one: MarketState, other: MarketState) -> bool:
@@ -254,6 +265,7 @@ def spec_from_item(item: dict[str, Any]) -> MarketSpec:
 
 
 __all__ = [
+    "DEEP",
     "LISTED",
     "MARGINED",
     "MarketKind",
@@ -262,4 +274,5 @@ __all__ = [
     "Settlement",
     "may_become",
     "spec_from_item",
+    "usual_band_ppm",
 ]

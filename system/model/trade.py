@@ -52,6 +52,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     """
     liquidation_fee: int = 0  # of a forced close, to the insurance fund
     deficit: int = 0  # of a forced close: what its margin did not cover
+    taken: int = 0  # of an ADL trade: what the deleveraged side lost against the mark
+    overshoot: int = 0  # how much of that was not needed to cover the other side's deficit
 
     def to_item(self) -> dict[str, Any]:
         item: dict[str, Any] = {
@@ -83,4 +85,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         if self.trade_type != "TRADE":
             item["liquidation_fee"] = self.liquidation_fee
             item["deficit"] = self.deficit
+        if self.trade_type == "ADL":
+            item["taken"] = self.taken
+            item["overshoot"] = self.overshoot
         return item

@@ -1,4 +1,4 @@
-"""Where a price may be, around a reference: rules BAND-001 to BAND-003. Integers only."""
+"""Where a price may be, around a reference: rules BAND-001 and BAND-002. Integers only."""
 
 from __future__ import annotations
 

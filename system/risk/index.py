@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from system.model.market import DEEP
 from system.model.units import NS, PPM, div_half_even
 from system.ports.oracle import Observation
 from system.risk.feeds import FEEDS, PYTH, USDC_CHAINLINK, FeedFault, FeedKind, FeedTerms, fault
@@ -55,8 +56,6 @@ class IndexTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NUMERAIRE = "USDC"
-DEEP = ("BTC", "ETH")
-"""Assets whose feeds are held to half of what is allowed to others."""
 
 
 def terms_of(

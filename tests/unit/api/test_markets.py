@@ -7,6 +7,7 @@ import pytest
 from system.api.markets import MarketCache
 from system.model.keys import Key
 from system.model.units import NS
+from system.ports.store import Put
 from tests.rules import rule
 from tests.unit.floor import MARK, Floor
 
@@ -47,6 +48,54 @@ def test_a_new_market():
 
     detail = refused(floor, 400, "BAD_REQUEST", {**ETH, "tick_e6": 20_000})
     assert detail == "ETH-PERP exists already"
+
+
+@rule("BAND-002")
+def test_the_usual_band():
+    floor = Floor()
+    sol = {**ETH, "symbol": "SOL-PERP", "base": "SOL", "underlying": "SOL"}
+    for body in (ETH, sol, {**sol, "symbol": "XRP-PERP", "base": "XRP", "band_ppm": 30_000}):
+        floor.http(ROUTE, body, groups=["admin"])
+    assert [
+        floor.store.get("Markets", Key(f"MARKET#{name}-PERP", "META"))["band_ppm"]
+        for name in ("ETH", "SOL", "XRP")
+    ] == [50_000, 80_000, 30_000]
+
+
+CALL = {
+    **ETH,
+    "symbol": "BTC-27JUN25-60000-C",
+    "kind": "OPTION",
+    "base": "BTC",
+    "underlying": "BTC",
+    "tick_e6": 5_000_000,
+    "lot_e8": 1_000_000,
+    "expiry_s": 1_751_011_200,
+    "strike_e6": 60_000_000_000,
+    "option_type": "CALL",
+}
+
+
+@rule("OPTN-002")
+@pytest.mark.parametrize(
+    ("days", "price", "cap"), [(30, 50_000, 120_000), (30, 70_000, 140_000), (31, 50_000, 180_000)]
+)
+def test_a_call_without_a_cap_is_listed_with_the_usual_one(days, price, cap):
+    floor = Floor()
+    floor.store.write(Put("Prices", {"PK": "ASSET#BTC", "SK": "TS#1", "price_e6": price * 10**6}))
+    floor.clock.advance((CALL["expiry_s"] - days * 86_400) * NS - floor.clock.now_ns())
+    assert floor.http(ROUTE, CALL, groups=["admin"])[0] == 201
+    assert floor.store.get("Markets", Key("MARKET#BTC-27JUN25-60000-C", "META"))["cap_e6"] == cap * 10**6
+
+
+@rule("OPTN-002")
+def test_a_call_that_needs_a_cap_and_states_none():
+    floor = Floor()
+    assert "no index yet" in refused(floor, 400, "BAD_REQUEST", CALL)
+    floor.store.write(Put("Prices", {"PK": "ASSET#BTC", "SK": "TS#1", "price_e6": 60_000 * 10**6}))
+    floor.clock.advance((CALL["expiry_s"] - 91 * 86_400) * NS - floor.clock.now_ns())
+    assert "at most 90 days" in refused(floor, 400, "BAD_REQUEST", CALL)
+    assert "settle tick" in refused(floor, 400, "BAD_REQUEST", {**CALL, "tick_e6": 0})
 
 
 @rule("MARK-002")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sim.report.clearing import closes_by_minute, funding_path, funds
+from sim.report.clearing import clearing_house, closes_by_minute, funding_path, funds
 from sim.report.clearing_plots import clearing
 from sim.report.folder import Run
 from sim.run import run as play
 from sim.scenario.schema import Scenario
+from tests.rules import rule
 
 ROOT = Path(__file__).parents[4]
 
@@ -29,6 +30,32 @@ def test_closes_add_up_to_the_trades(crash: Run) -> None:
     trades = crash.trades()
     forced = trades[trades["tradeType"] != "TRADE"]["notional"].sum()
     assert round(closes["worth"].sum() * 10**6) == forced
+
+
+@rule("ADEL-006")
+def test_what_deleveraging_took_is_told_by_trade_by_market_and_for_the_run(crash: Run) -> None:
+    """Below zero: who waited for the book was closed short of his mark, and others gained by it."""
+    trades = crash.trades()
+    told = trades.loc[trades["tradeType"] == "ADL", ["taken", "overshoot"]].astype("int64").sum()
+
+    assert told["taken"] == crash.record.counts["adl_taken"] < 0
+    assert told["overshoot"] == crash.record.counts["adl_overshoot"] <= told["taken"]
+    house = clearing_house(crash)["markets"]
+    assert [sum(row[name] for row in house) for name in told.index] == told.tolist()
+
+
+@rule("RISK-084")
+def test_what_synths_are_worth_and_what_could_pay_for_it_is_counted(tmp_path: Path) -> None:
+    overrides = ["duration=5 min", "expect.thresholds=[synth_liability > 0]"]
+    scenario = Scenario.load(ROOT / "scenarios" / "smoke.yaml", overrides)
+    run = Run(play(scenario, out=tmp_path / "run").folder)
+
+    counts, balances = run.record.counts, run.balances()
+    markets = run.markets().set_index("symbol")
+    held = int(balances[balances["asset"] == "sBTC"][["available", "reserved"]].sum().sum())
+    assert counts["synth_liability"] == held * int(markets["index_e6"]["sBTC-USDC"]) // 10**8
+    assert all(result.held for result in run.record.thresholds.values())
+    assert counts["synth_coverage_share"] == counts["fees"] * 10**6 // counts["synth_liability"] > 0
 
 
 def test_a_fund_ends_where_its_account_does(crash: Run) -> None:

@@ -8,6 +8,7 @@ from sim.scenario.links import LINKS, Delay
 from sim.scenario.schema import Scenario, json_schema
 from system.model.errors import ScenarioError
 from system.model.market import MarketKind
+from tests.rules import rule
 
 ROOT = Path(__file__).parents[4]
 TEXT = """
@@ -222,3 +223,17 @@ def test_the_committed_json_schema_is_current() -> None:
     assert committed == json_schema(), (
         "scenarios/schema.json is not current: run `python -m sim.scenario > scenarios/schema.json`"
     )
+
+
+@rule("BAND-002", "OPTN-002")
+def test_what_a_market_does_not_say_follows_from_its_underlying() -> None:
+    terms = "tick: 1 USDC, lot: 0.1 SOL"
+    listed = f"markets=[{{symbol: SOL-27JUN25-100-C, {terms}}}, {{symbol: %s, {terms}}}]"
+    said = ("start=2025-06-01T00:00:00Z", "prices={SOL: {process: gbm, start: 120 USDC}}", "agents=[]")
+    specs = small(listed % "SOL-PERP", *said).specs()
+
+    assert [spec.band_ppm for spec in specs.values()] == [80_000, 80_000]
+    assert specs["SOL-27JUN25-100-C"].cap_e6 == 240 * 10**6
+    assert small().specs()["BTC-PERP"].band_ppm == 50_000
+    with pytest.raises(ScenarioError, match="at most 90 days"):
+        small(listed % "SOL-26DEC25-100-C", *said)
