@@ -123,7 +123,7 @@ def test_what_cannot_be_planted_is_told_beside_what_can(tmp_path: Path) -> None:
 
 
 def test_what_hangs_never_ends(tmp_path: Path) -> None:
-    begins = "sim/__init__.py"
+    begins = "sim/hunt/__init__.py"
     head = (ROOT / begins).read_text().partition("\n")[0]
     hunk = f"@@ -1,1 +1,2 @@\n+import time; time.sleep(1_000)\n {head}\n"
     (tmp_path / "a.diff").write_text(f"x: y\n--- a/{begins}\n+++ b/{begins}\n{hunk}")
