@@ -119,4 +119,5 @@ def _news(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _counted(message: dict[str, Any]) -> dict[str, Any]:
-    return message if message["channel"].startswith("market.") else message | {"seq": None}
+    data = message["data"]
+    return message | {"data": data | {"seq": None}} if "seq" in data else message

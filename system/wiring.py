@@ -97,7 +97,7 @@ class System:
     @cached_property
     def _oracle_fetch(self) -> OracleFetch:
         ports = self.ports
-        return OracleFetch(ports.store, ports.oracle, ports.topic, ports.queue, ports.clock, self.config)
+        return OracleFetch(ports.store, ports.oracle, ports.queue, ports.clock, self.config)
 
     @cached_property
     def _funding_tick(self) -> FundingTick:

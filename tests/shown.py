@@ -293,7 +293,8 @@ def published(story: Story) -> str:
         else:
             text = ", ".join(f"{name} {data[name]}" for name in TOLD[kind])
         channel, _, owner = message["channel"].partition(".")
-        told.append(f"{channel}.{names.get(owner, owner):<9} seq {message['seq']:<3} {kind:<15} {text}")
+        number = f"seq {message['seq']}" if "seq" in message else ""
+        told.append(f"{channel}.{names.get(owner, owner):<9} {number:<7} {kind:<15} {text}")
     return "\n".join(told)
 
 

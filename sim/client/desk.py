@@ -197,8 +197,8 @@ class Desk:
         if kind == "orderUpdate":
             self._order_changed(message["data"])
         elif kind == "positionUpdate":
-            self._position_changed(message["seq"], message["data"])
-        elif kind is not None:
+            self._position_changed(message["data"])
+        elif "channel" in message:
             view = self._views.get(message["channel"].partition(".")[2])
             if view is not None:
                 view.hear(message)
@@ -347,8 +347,8 @@ class Desk:
         view = self._views[order.symbol]
         self._hold(order, view.hold(order.side, order.leaves_e8, order.price_e6, resting=True)[1])
 
-    def _position_changed(self, version: int, data: dict[str, Any]) -> None:
-        symbol = data["symbol"]
+    def _position_changed(self, data: dict[str, Any]) -> None:
+        symbol, version = data["symbol"], data["version"]
         position = self.position(symbol)
         if version <= position.version:
             return

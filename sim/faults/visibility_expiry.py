@@ -7,7 +7,7 @@ from typing import Literal
 
 from sim.faults.base import Fault
 from sim.faults.site import Site
-from sim.kernel.disturbed import unheard
+from sim.kernel.cloud import unheard
 from sim.kernel.plumbing import Event, Finish, Invoke
 from sim.scenario.units import Duration
 

@@ -79,7 +79,7 @@ def _position(where: str, message: dict[str, Any], positions: Rows) -> Iterator[
     row = positions.get(place)
     if row is None:
         yield Violation(where, f"a position of that trader in {data['symbol']}", "no such row")
-    elif message["seq"] == row["version"]:
+    elif data["version"] == row["version"]:
         names = ("size_e8", "cost", "margin", "realised")
         yield from _same(f"{where}: position in {data['symbol']}", data, row, names)
 

@@ -18,11 +18,11 @@ from system.model import keys
 def check(state: State) -> Found:
     """Trade numbers of a market are 1, 2, 3, ... in the table and on the channel, and so are its messages.
 
-    A client that sees 7 after 5 must know that it missed something, and only then. So a channel may
-    have a hole, or say something again, at its first message after a fault of the matcher that the
-    history tells of: what it had committed and not published died with it, what it had published
-    and got no answer for is sent once more. Mark prices have the oracle's clock as their number and
-    are not counted.
+    So are those of `admin.<market>`. A client that sees 7 after 5 must know that it missed something,
+    and only then. So a channel may have a hole, or say something again, at its first message after a
+    fault of the matcher that the history tells of: what it had committed and not published died with
+    it, what it had published and got no answer for is sent once more. What a trader is told gets its
+    number from the fan-out: `feeds_heal`.
     Source: rule CONS-011; sequence numbers as in FIX MsgSeqNum (34).
     """
     if state.history is None:
@@ -52,7 +52,7 @@ def _in_table(numbers: dict[str, list[int]]) -> Found:
 
 
 class _Channels:
-    """The last number of each count on each market channel, and what a fault of the matcher excuses."""
+    """The last number of each count on each channel, and what a fault of the matcher excuses."""
 
     def __init__(self) -> None:
         self.last: dict[tuple[str, str], int] = defaultdict(int)
@@ -90,7 +90,7 @@ class _Channels:
 
 
 def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any] | None]]:
-    """Iterate what the matchers published on market channels, with its virtual time; None is a fault.
+    """Iterate what the matchers published and numbered, with its virtual time; None is a fault.
 
     A topic that takes nothing loses nothing by itself: the news is kept until it does. Only when another
     instance takes a market over meanwhile, it tells later news, and what was kept is dropped.
@@ -99,7 +99,7 @@ def _book_messages(history: HistoryReader) -> Iterator[tuple[int, dict[str, Any]
     for _, event in history.of_kind("publish", "fault", "tx"):
         if event["e"] == "publish":
             for message in event["m"]:
-                if message["channel"].startswith("market.") and message["kind"] != "markPrice":
+                if "seq" in message:
                     yield event["t"], message
         elif event["e"] == "tx":
             leases = [write for write in _updates(event) if write[1] == keys.MATCHER_LEASES]

@@ -18,9 +18,10 @@ from typing import Any
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from sim.kernel.backend import Backend
-from sim.kernel.cloud import Function, OnResponse, Outside
+from sim.kernel.cloud import Function, Outside
 from sim.kernel.dice import LognormalDelay
 from sim.kernel.disturbed import Died, DisturbedCloud, DisturbedDoor, Pool
+from sim.kernel.door import OnResponse
 from sim.kernel.history import HistoryWriter
 from sim.kernel.instances import Crash, Instance
 from sim.kernel.interference import SINGLE, Around, Interference

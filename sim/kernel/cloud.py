@@ -20,7 +20,6 @@ from sim.kernel.observed import LateQueue, Notice, ObservedLake, ObservedQueue, 
 from sim.kernel.plumbing import Event, Failed, Finish, Invoke, Pipe, QueueReader, StreamReader
 from sim.kernel.template.stack import Template
 from sim.kernel.timeline import Timeline
-from system.api.idempotency import HEADER
 from system.config import Config
 from system.model.errors import PortError
 from system.model.units import NS
@@ -30,7 +29,6 @@ from system.ports.oracle import Oracle
 from system.ports.queue import Queue
 from system.wiring import Ports, System
 
-OnResponse = Callable[[dict[str, Any]], None]
 OnMessage = Callable[[bytes], None]
 
 STREAM_HOPS = {"archive": "stream -> archive", "settle": "stream -> settlement"}
@@ -287,7 +285,7 @@ class Cloud:
 
     def tell(self, function: Function, event: Event) -> None:
         """Invoke a function that nobody waits for."""
-        self.invoke(function, event, _ignore)
+        self.invoke(function, event, unheard)
 
     def post(self, connection_id: str, data: bytes) -> bool:
         """API Gateway's post-to-connection (the sockets port)."""
@@ -311,90 +309,5 @@ def _hand_over(outbox: Sequence[tuple[OnMessage, bytes]]) -> None:
         on_message(data)
 
 
-def _ignore(_result: Any) -> None:
-    """The result of an asynchronous invocation goes nowhere."""
-
-
-class Door:
-    """The public door as agents reach it: HTTP and WebSocket, with the internet in between."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        # the clock's own methods: agents call them at every beat
-        self.now_ns = cloud.timeline.now_ns
-        self.sleep = cloud.timeline.sleep
-        by_handler = {function.name: function.logical_id for function in cloud.template.functions()}
-        self._api = cloud.functions[by_handler["api"]]
-        self._websocket = cloud.functions[by_handler["websocket"]]
-        self._there = cloud.links["client -> api"]
-        self._back = cloud.links["api -> client"]
-
-    def request(self, event: Event, on_response: OnResponse | None) -> None:
-        """Send an HTTP event; the answer comes later. The request's id tells who sent it."""
-        cloud = self.cloud
-        who = event["requestContext"]["requestId"]
-        http = event["requestContext"]["http"]
-        asked = {
-            "t": cloud.timeline.elapsed_ns,
-            "e": "request",
-            "who": who,
-            "m": http["method"],
-            "p": http["path"],
-            "b": event.get("body") or "",
-        }
-        if key := event["headers"].get(HEADER):
-            asked["k"] = key
-        cloud.history.add(asked)
-        cloud.in_flight += 1
-        delay_ns = self._there.draw() + self._api.delay.draw()
-        cloud.timeline.after(delay_ns, self._serve, event, on_response, who, delay_ns)
-
-    def _serve(self, event: Event, on_response: OnResponse | None, who: str, took_ns: int) -> None:
-        self.cloud.in_flight -= 1
-        self._answer(on_response, who, took_ns, self.cloud.run_handler(self._api, event))
-
-    def _answer(self, on_response: OnResponse | None, who: str, took_ns: int, said: Any) -> None:
-        cloud = self.cloud
-        response = {"statusCode": 503, "headers": {}, "body": ""} if isinstance(said, Failed) else said
-        cloud.history.add(
-            {
-                "t": cloud.timeline.elapsed_ns,
-                "e": "response",
-                "who": who,
-                "s": response["statusCode"],
-                "b": response["body"],
-            }
-        )
-        if on_response is not None:
-            back_ns = self._back.draw()
-            cloud.meter.note("order_to_response", took_ns + back_ns)
-            cloud.timeline.after(back_ns, on_response, response)
-
-    def connect(self, connection_id: str, on_message: OnMessage) -> None:
-        """Open a WebSocket: the $connect route."""
-        self.cloud.sockets[connection_id] = on_message
-        self._socket_event(connection_id, "$connect", "")
-
-    def disconnect(self, connection_id: str) -> None:
-        """Close a WebSocket: the $disconnect route."""
-        self.cloud.sockets.pop(connection_id, None)
-        self._socket_event(connection_id, "$disconnect", "")
-
-    def say(self, connection_id: str, body: str) -> None:
-        """Send a frame; the route is the message's `action`."""
-        try:
-            route = str(orjson.loads(body)["action"])
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            route = "$default"
-        self._socket_event(connection_id, route, body)
-
-    def _socket_event(self, connection_id: str, route: str, body: str) -> None:
-        event = {
-            "requestContext": {
-                "routeKey": route,
-                "connectionId": connection_id,
-                "eventType": {"$connect": "CONNECT", "$disconnect": "DISCONNECT"}.get(route, "MESSAGE"),
-            },
-            "body": body,
-        }
-        self.cloud.invoke(self._websocket, event, _ignore)
+def unheard(_result: Any) -> None:
+    """The result of an asynchronous invocation goes nowhere; nobody waits for it."""

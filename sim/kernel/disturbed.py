@@ -12,7 +12,8 @@ import msgspec
 import orjson
 
 from sim.kernel.backend import Backend
-from sim.kernel.cloud import Cloud, Door, Function, OnMessage, OnResponse, Outside
+from sim.kernel.cloud import Cloud, Function, OnMessage, Outside, unheard
+from sim.kernel.door import Door, OnResponse
 from sim.kernel.history import HistoryWriter
 from sim.kernel.instances import Crash, Instance, crossed
 from sim.kernel.interference import Interference
@@ -249,7 +250,3 @@ def _come_home(response: Event, finish: Finish) -> None:
 
 def _hand_one_over(news: Event, _finish: Finish) -> None:
     news["hear"](news["data"])
-
-
-def unheard(_result: Any) -> None:
-    """Nobody waits for this answer."""

@@ -145,6 +145,10 @@ class CrossedStore:
     def write(self, action: Put | Update | Delete) -> None:
         self.cross("store.write", self.inner.write, action)
 
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        sums: list[int] = self.cross("store.count", self.inner.count, table, attribute, by)
+        return sums
+
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         self.cross("store.transact", self.inner.transact, actions, token)
 

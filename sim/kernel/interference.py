@@ -14,7 +14,7 @@ from sim.kernel.links import Links
 from sim.kernel.plumbing import Event, Finish, Invoke
 
 PORT_CALLS: Mapping[str, tuple[str, ...]] = {
-    "store": ("get", "get_many", "query", "write", "transact"),
+    "store": ("get", "get_many", "query", "write", "count", "transact"),
     "queue": ("send",),
     "topic": ("publish",),
     "sockets": ("post",),
@@ -29,7 +29,7 @@ PORT_CALLS: Mapping[str, tuple[str, ...]] = {
 """Every call by which the system reaches the outside, by port; clock and ids are no outside."""
 
 TOGETHER: Mapping[str, tuple[str, ...]] = {
-    "store.commit": ("store.write", "store.transact"),
+    "store.commit": ("store.write", "store.count", "store.transact"),
     "store.read": ("store.get", "store.get_many", "store.query"),
     **{f"{port}.*": tuple(f"{port}.{call}" for call in calls) for port, calls in PORT_CALLS.items()},
 }
@@ -42,7 +42,7 @@ def calls_named(name: str) -> tuple[str, ...]:
     """Return the port calls that a name stands for, none when nothing is called so.
 
     >>> calls_named("store.commit")
-    ('store.write', 'store.transact')
+    ('store.write', 'store.count', 'store.transact')
     """
     return TOGETHER.get(name, (name,) if name in SINGLE else ())
 

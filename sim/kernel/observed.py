@@ -16,6 +16,7 @@ from sim.kernel.dice import LognormalDelay
 from sim.kernel.history import HistoryWriter
 from sim.kernel.timeline import Timeline
 from system.model.errors import ConditionFailed
+from system.model.keys import Key
 from system.ports.lake import Lake
 from system.ports.queue import Queue, Topic
 from system.ports.store import NOT_EXISTS, Action, Delete, Put, Store, Update
@@ -51,6 +52,11 @@ class ObservedStore:
             self._refused(lost)
             raise
         self._written((action,))
+
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        sums = self.inner.count(table, attribute, by)
+        self._written([Update(table, key, add={attribute: more}) for key, more in by.items()])
+        return sums
 
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         try:

@@ -19,10 +19,11 @@ from sim.faults import Grounds
 from sim.invariants.state import ChainView
 from sim.kernel.backend import Backend
 from sim.kernel.bridge import BridgedCloud, BridgedDoor
-from sim.kernel.cloud import Cloud, Door, Outside
+from sim.kernel.cloud import Cloud, Outside
 from sim.kernel.cold import ColdCloud, Memory
 from sim.kernel.dice import Dice
 from sim.kernel.disturbed import DisturbedCloud, DisturbedDoor
+from sim.kernel.door import Door
 from sim.kernel.history import HistoryReader, HistoryWriter
 from sim.kernel.interference import ShiftedLinks
 from sim.kernel.links import Links

@@ -27,6 +27,7 @@ class DirectIngress:
         self.get = store.get
         self.get_many = store.get_many
         self.query = store.query
+        self.count = store.count
 
     def write(self, action: Put | Update | Delete) -> None:
         """Write one action, then send what it put into Orders."""

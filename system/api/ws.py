@@ -1,4 +1,8 @@
-"""The WebSocket routes: $connect, $disconnect, subscribe, unsubscribe."""
+"""The WebSocket routes: $connect, $disconnect, subscribe, unsubscribe.
+
+Who subscribes is told the number of each channel's last message: what comes then has the next one, and
+so the reader sees what it missed, from its first message on.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from system.ports.store import Delete, Put, Store, query_all
 CONNECTION_TTL_S = 86_400
 CHANNEL = re.compile(r"(market|admin)\.[A-Za-z0-9-]{3,40}|trader\.[0-9a-f-]{36}")
 MAX_CHANNELS = 50
+_COUNTERS = {"market": "feed_seq", "admin": "admin_seq", "trader": "seq"}
 
 
 class WebSocketRoutes:
@@ -82,8 +87,25 @@ class WebSocketRoutes:
                 "ttl": now_s + CONNECTION_TTL_S,
             }
             self.store.write(Put(keys.WS_CONNECTIONS, row))
-        return {"statusCode": 200, "body": orjson.dumps({route: channels}).decode()}
+        if route == "unsubscribe":
+            return _said({"kind": "unsubscribed", "channels": channels})
+        # read behind the rows: what is numbered later finds a subscriber
+        return _said({"kind": "subscribed", "channels": {name: self._last(name) for name in channels}})
+
+    def _last(self, channel: str) -> int:
+        """Return the number of a channel's last message."""
+        family, _, name = channel.partition(".")
+        if family == "trader":
+            row = self.store.get(keys.WS_CONNECTIONS, keys.channel_key(channel))
+        else:
+            row = self.store.get(keys.MATCHER_LEASES, keys.Key(keys.market_pk(name), keys.LEASE))
+        last: int = row[_COUNTERS[family]] if row else 0
+        return last
+
+
+def _said(answer: dict[str, Any], status: int = 200) -> dict[str, Any]:
+    return {"statusCode": status, "body": orjson.dumps(answer).decode()}
 
 
 def _refused(detail: str) -> dict[str, Any]:
-    return {"statusCode": 400, "body": orjson.dumps({"title": "Bad request", "detail": detail}).decode()}
+    return _said({"kind": "refused", "title": "Bad request", "detail": detail}, 400)

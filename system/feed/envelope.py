@@ -1,4 +1,4 @@
-"""What fan-out reads of a publication: its messages, and of each only whom it is for.
+"""What fan-out reads of a publication: its messages, and of each only whom it is for and its number.
 
 A message is passed on as the very bytes that were published: building objects of its data, only to
 dump them again, cost more than all the rest.
@@ -10,10 +10,20 @@ import msgspec
 
 
 class Envelope(msgspec.Struct):
-    """The one field of a message that decides who gets it."""
+    """Who gets a message, and its number on the channel; 0: it has none yet."""
 
     channel: str
+    seq: int = 0
 
 
 read_messages = msgspec.json.Decoder(list[msgspec.Raw]).decode
-read_channel = msgspec.json.Decoder(Envelope).decode
+read_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+def numbered(message: bytes, seq: int) -> bytes:
+    """Return a message with its number.
+
+    >>> numbered(b'{"channel":"trader.x"}', 7)
+    b'{"seq":7,"channel":"trader.x"}'
+    """
+    return b'{"seq":%d,%b' % (seq, message[1:])

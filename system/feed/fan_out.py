@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from system.feed.envelope import read_channel, read_messages
+from system.feed.envelope import numbered, read_envelope, read_messages
 from system.model import keys
 from system.ports.clock import Clock
 from system.ports.queue import Sockets
@@ -29,10 +29,35 @@ class FanOut:
         """Serve one SNS event."""
         now_ns = self.clock.now_ns()
         for record in event["Records"]:
-            for message in read_messages(record["Sns"]["Message"]):
-                connections = self._of(read_channel(message).channel, now_ns)
-                if connections:
-                    self._post(connections, bytes(message))
+            self._serve(record["Sns"]["Message"], now_ns)
+
+    def _serve(self, publication: str, now_ns: int) -> None:
+        heard: list[tuple[str, int, list[str], bytes]] = []
+        without: dict[str, int] = {}  # by channel: how many messages have no number yet
+        for message in read_messages(publication):
+            envelope = read_envelope(message)
+            channel = envelope.channel
+            connections = self._of(channel, now_ns)
+            if connections:
+                heard.append((channel, envelope.seq, connections, bytes(message)))
+                if not envelope.seq:
+                    without[channel] = without.get(channel, 0) + 1
+        last = self._numbers(without) if without else {}
+        for channel, seq, connections, data in heard:
+            if seq:
+                self._post(connections, data)
+            else:
+                last[channel] += 1
+                self._post(connections, numbered(data, last[channel]))
+
+    def _numbers(self, without: dict[str, int]) -> dict[str, int]:
+        """Take so many numbers of each channel and return what comes before them. Rule: FANO-004.
+
+        No other instance gets them. Whoever dies before it has posted leaves a hole, and the reader knows.
+        """
+        by = {keys.channel_key(channel): count for channel, count in without.items()}
+        sums = self.store.count(keys.WS_CONNECTIONS, "seq", by)
+        return {each: last - without[each] for each, last in zip(without, sums, strict=True)}
 
     def _of(self, channel: str, now_ns: int) -> list[str]:
         known = self._subscribers.get(channel)

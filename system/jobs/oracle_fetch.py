@@ -2,7 +2,8 @@
 
 What is wrong with a feed, and what makes an index, is system/risk/index.py; its state is in the
 rows of the asset's markets, so that the next tick goes on from it. Marks are the matchers': they
-have the books. Only a spot market, or one that has no mark yet, gets the index as its mark here.
+have the books, and tell of them. Only a spot market, or one that has no mark yet, gets the index as
+its mark here, for the door to judge by.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import orjson
 
 from system.config import Config
 from system.model import keys, messages
@@ -20,7 +20,7 @@ from system.model.market import LISTED, MarketKind
 from system.model.units import NS, to_tick
 from system.ports.clock import Clock
 from system.ports.oracle import Observation, Oracle
-from system.ports.queue import Queue, Topic
+from system.ports.queue import Queue
 from system.ports.store import EXISTS, Put, Store, Update, query_all
 from system.risk.feeds import FeedFault
 from system.risk.index import NUMERAIRE, IndexState, IndexTerms, in_usdc, observe, terms_of
@@ -31,12 +31,9 @@ PRICE_TTL_S = 7 * 86_400
 class OracleFetch:
     """Pulls every asset that an open market needs."""
 
-    def __init__(
-        self, store: Store, oracle: Oracle, topic: Topic, queue: Queue, clock: Clock, config: Config
-    ) -> None:
+    def __init__(self, store: Store, oracle: Oracle, queue: Queue, clock: Clock, config: Config) -> None:
         self.store = store
         self.oracle = oracle
-        self.topic = topic
         self.queue = queue
         self.clock = clock
         self.config = config
@@ -52,7 +49,6 @@ class OracleFetch:
         by_asset: dict[str, list[Item]] = {}
         for row in rows:
             by_asset.setdefault(row["underlying"], []).append(row)
-        news: list[messages.Message] = []
         for asset, markets in by_asset.items():
             terms = self._terms(asset)
             seen = self._seen(asset, now_ns)
@@ -67,14 +63,11 @@ class OracleFetch:
                 if state.valid:
                     put |= {"index_e6": state.index_e6, "index_ns": now_ns}
                     if _is_marked_here(market):
-                        mark_e6 = put["mark_e6"] = to_tick(state.index_e6, market["tick_e6"])
-                        news.append(messages.mark_price(market["symbol"], now_ns, mark_e6, state.index_e6))
+                        put["mark_e6"] = to_tick(state.index_e6, market["tick_e6"])
                 self.store.write(
                     Update(keys.MARKETS, keys.Key(market["PK"], keys.META), put=put, when=EXISTS)
                 )
                 self._tell(market["symbol"], state, put["standing"], now_ns)
-        if news:
-            self.topic.publish(orjson.dumps(news).decode())
 
     def _seen(self, asset: str, now_ns: int) -> list[Observation]:
         seen = self.oracle.latest(asset)

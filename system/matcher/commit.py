@@ -142,21 +142,37 @@ class Watermark:
     counts with its last, so that a successor gives it the same number again.
     """
 
-    __slots__ = ("applied_seq", "feed_seq", "minute", "owner", "token", "trade_no")
+    __slots__ = ("admin_seq", "applied_seq", "feed_seq", "minute", "owner", "token", "trade_no")
 
     def __init__(
-        self, owner: str, token: int, applied_seq: int, trade_no: int, feed_seq: int, minute: str
+        self,
+        owner: str,
+        token: int,
+        applied_seq: int,
+        trade_no: int,
+        feed_seq: int,
+        admin_seq: int,
+        minute: str,
     ) -> None:
         self.owner = owner
         self.token = token
         self.applied_seq = applied_seq
         self.trade_no = trade_no
-        self.feed_seq = feed_seq
+        self.feed_seq = feed_seq  # of the last message on market.<symbol>
+        self.admin_seq = admin_seq  # and on admin.<symbol>
         self.minute = minute  # of the last MINUTE command, which has no row to say that it was applied
 
     def copy(self) -> Watermark:
         """Return the same mark, to go on from."""
-        return Watermark(self.owner, self.token, self.applied_seq, self.trade_no, self.feed_seq, self.minute)
+        return Watermark(
+            self.owner,
+            self.token,
+            self.applied_seq,
+            self.trade_no,
+            self.feed_seq,
+            self.admin_seq,
+            self.minute,
+        )
 
 
 class Advance(NamedTuple):
@@ -240,6 +256,8 @@ def _lease_update(advance: Advance) -> Update:
         "expires_ns": advance.expires_ns,
         "open_interest_e8": advance.open_interest_e8,
     }
+    if after.admin_seq != before.admin_seq:
+        put["admin_seq"] = after.admin_seq
     if advance.depth:
         put["depth"] = advance.depth
     return Update(
@@ -265,6 +283,7 @@ def lease_row(symbol: str, mark: Watermark, expires_ns: int) -> Item:
         "applied_seq": mark.applied_seq,
         "trade_no": mark.trade_no,
         "feed_seq": mark.feed_seq,
+        "admin_seq": mark.admin_seq,
         "minute": mark.minute,
         "open_interest_e8": 0,
     }

@@ -254,9 +254,10 @@ class _Batch:
 
     def _note(self, step: steps.Step, seq: int) -> None:
         """Make rows and news of what the clearing house did."""
-        seat, now_ns = self.seat, self.now_ns
+        seat, mark, now_ns = self.seat, self.seat.mark, self.now_ns
         if isinstance(step, steps.StateChanged):
-            self.prints.append(messages.state_change(seat.symbol, seq, now_ns, step.state.value))
+            mark.admin_seq += 1
+            self.prints.append(messages.state_change(seat.symbol, mark.admin_seq, now_ns, step.state.value))
         elif isinstance(step, steps.Forced):
             self._record(
                 step.trade.to_trade(
@@ -265,9 +266,9 @@ class _Batch:
             )
         elif isinstance(step, steps.FundingPaid):
             row = step.to_row(seat.symbol, self.matcher.ids.uuid7(), seq, now_ns)
-            seat.mark.feed_seq += 1
+            mark.feed_seq += 1
             self.changes.funding.append(row)
-            self.prints.append(messages.funding_rate(seat.mark.feed_seq, now_ns, row))
+            self.prints.append(messages.funding_rate(mark.feed_seq, now_ns, row))
         elif isinstance(step, steps.Alerted):
             alert = messages.liquidation_alert(step.position, seq, now_ns, step.mark_e6, step.stage)
             self.prints.append(alert)
@@ -334,7 +335,7 @@ class _Batch:
     def _keep(self, house: House) -> None:
         """Put what the clearing house remembers, and the mark that the door judges by, into the commit."""
         house.changed = False
-        state = house.state
+        state, mark = house.state, self.seat.mark
         self.changes.risk = house.to_row()
         told: dict[str, int | str] = {}
         if house.mark_e6:
@@ -344,9 +345,9 @@ class _Batch:
         self.changes.market |= told
         if house.told_ns != state.mark.mark_ns:
             house.told_ns = state.mark.mark_ns
-            self.prints.append(
-                messages.mark_price(self.seat.symbol, house.told_ns, house.mark_e6, state.index_e6)
-            )
+            mark.feed_seq += 1
+            said = (house.told_ns, house.mark_e6, state.index_e6)
+            self.prints.append(messages.mark_price(self.seat.symbol, mark.feed_seq, *said))
 
     def _tell(self, position_rows: list[dict[str, Any]]) -> None:
         news, now_ns = self.news, self.now_ns

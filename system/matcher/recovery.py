@@ -37,7 +37,7 @@ def take_lease(store: Store, symbol: str, owner: str, now_ns: int, lease_ns: int
     row = store.get(keys.MATCHER_LEASES, key)
     expires_ns = now_ns + lease_ns
     if row is None:
-        mark = Watermark(owner, 1, 0, 0, 0, "")
+        mark = Watermark(owner, 1, 0, 0, 0, 0, "")
         try:
             store.write(Put(keys.MATCHER_LEASES, lease_row(symbol, mark, expires_ns), NOT_EXISTS))
         except ConditionFailed:
@@ -56,7 +56,8 @@ def take_lease(store: Store, symbol: str, owner: str, now_ns: int, lease_ns: int
         raise LeaseHeld(symbol, "a matcher that was faster", expires_ns) from None
     # Read again behind the fence: the last owner may have committed between our read and our token.
     row = store.get(keys.MATCHER_LEASES, key) or row
-    mark = Watermark(owner, token, row["applied_seq"], row["trade_no"], row["feed_seq"], row["minute"])
+    told = (row["feed_seq"], row["admin_seq"])
+    mark = Watermark(owner, token, row["applied_seq"], row["trade_no"], *told, row["minute"])
     return mark, row["open_interest_e8"]
 
 

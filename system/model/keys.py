@@ -82,6 +82,11 @@ def channel_sk(channel: str) -> str:
     return "SUB#" + channel
 
 
+def channel_key(channel: str) -> Key:
+    """Key of the counter of a channel's messages, in WSConnections."""
+    return Key("CHANNEL#" + channel, META)
+
+
 def order_id(symbol: str, uuid: str) -> str:
     """The public order id holds both key parts, so that DELETE /orders/{id} finds its row (seed S30)."""
     return f"{symbol}:{uuid}"

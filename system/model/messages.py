@@ -2,6 +2,9 @@
 
 A command is always the JSON of a DynamoDB stream record, whether the Pipe carried it or a job
 sent it, so that the matcher reads one shape. News is a list of messages in one publication.
+
+Every message of a channel has a number, `seq`: 1, 2, 3 ... Of `market.*` and `admin.*` the matcher gives
+it, as each has one writer; `trader.*` hears of many markets, and is numbered where they meet: fan-out.
 """
 
 from __future__ import annotations
@@ -171,11 +174,11 @@ def trade(
     }
 
 
-def mark_price(symbol: str, now_ns: int, mark_e6: int, index_e6: int) -> Message:
-    """The oracle job's news; its sequence is its time, as it has another writer than the book."""
+def mark_price(symbol: str, seq: int, now_ns: int, mark_e6: int, index_e6: int) -> Message:
+    """The mark of a moment, and the index that it was made of."""
     return {
         "channel": "market." + symbol,
-        "seq": now_ns,
+        "seq": seq,
         "kind": "markPrice",
         "ts_ns": now_ns,
         "data": {"mark_e6": str(mark_e6), "index_e6": str(index_e6)},
@@ -196,14 +199,17 @@ def funding_rate(seq: int, now_ns: int, row: Item) -> Message:
 
 
 def liquidation_alert(position: Position, seq: int, now_ns: int, mark_e6: int, stage: str) -> Message:
-    """A trader's position is closed by force: about to be, deleveraged, or settled for ever."""
+    """A trader's position is closed by force: about to be, deleveraged, or settled for ever.
+
+    `data.seq` is the market's command that did it.
+    """
     return {
         "channel": "trader." + position.trader,
-        "seq": seq,
         "kind": "liquidationAlert",
         "ts_ns": now_ns,
         "data": {
             "symbol": position.symbol,
+            "seq": seq,
             "stage": stage,
             "size_e8": str(position.size_e8),
             "margin": str(position.margin),
@@ -213,15 +219,15 @@ def liquidation_alert(position: Position, seq: int, now_ns: int, mark_e6: int, s
 
 
 def order_update(order: Order, now_ns: int) -> Message:
-    """What became of an order; `seq` is the market's command that changed it."""
+    """What became of an order; `data.seq` is its own, as in its row."""
     return {
         "channel": "trader." + order.trader,
-        "seq": order.seq,
         "kind": "orderUpdate",
         "ts_ns": now_ns,
         "data": {
             "order_id": order.id,
             "symbol": order.symbol,
+            "seq": order.seq,
             "side": order.side,
             "client_order_id": order.client_order_id,
             "status": order.status,
@@ -236,14 +242,14 @@ def order_update(order: Order, now_ns: int) -> Message:
 
 
 def position_update(row: Item, now_ns: int) -> Message:
-    """A position after a fill; `seq` is the position's own version, without holes."""
+    """A position after a fill; `data.version` is the position's own, without holes."""
     return {
         "channel": "trader." + row["trader"],
-        "seq": row["version"],
         "kind": "positionUpdate",
         "ts_ns": now_ns,
         "data": {
             "symbol": row["symbol"],
+            "version": row["version"],
             "size_e8": str(row["size_e8"]),
             "cost": str(row["cost"]),
             "margin": str(row["margin"]),

@@ -122,6 +122,12 @@ class Store(Protocol):
     def write(self, action: Put | Update | Delete) -> None:
         """Write one item. Raises ConditionFailed with a single reason."""
 
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        """Add to a number of each item, a missing one counting as 0, and return the sums. Creates items.
+
+        Callers at the same time get different sums. Each item is by itself: unanswered, some may be done.
+        """
+
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         """Write all or nothing. `token` makes a retry within ten minutes a no-op.
 

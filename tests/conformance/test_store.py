@@ -46,6 +46,20 @@ def test_update_sets_adds_removes(world):
     assert store.get(BALANCES, key) == row("a", available=-2, reserved=7)
 
 
+def test_counting_gives_every_caller_another_sum(world):
+    """STOR-027 A count adds to a number of each item, from 0 where there is none, and returns the sums."""
+    store = world.backend.store
+    a, b = Key(PK, "a"), Key(PK, "b")
+    store.write(Put(BALANCES, row("b", name="x")))
+
+    assert store.count(BALANCES, "seq", {a: 1}) == [1]
+    assert store.count(BALANCES, "seq", {b: 2, a: 3}) == [2, 4]
+    assert store.count(BALANCES, "seq", {a: 1}) == [5]
+
+    assert store.get(BALANCES, a) == row("a", seq=5)
+    assert store.get(BALANCES, b) == row("b", name="x", seq=2)
+
+
 def test_comparisons(world):
     """STOR-013 Comparisons go by value; another type is never equal."""
     store = world.backend.store

@@ -32,6 +32,9 @@ class FailingStore:
     def write(self, action: Put | Update | Delete) -> None:
         self.inner.write(action)
 
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        return self.inner.count(table, attribute, by)
+
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         self.transactions.append(list(actions))
         fails = len(self.transactions) == self.fail_at

@@ -163,7 +163,16 @@ def test_routes() -> None:
         "$disconnect",
         "subscribe",
         "unsubscribe",
+        "$default",
     ]
+    answers = {route.key: route.answers for route in template.ws_routes()}
+    assert answers == {
+        "$connect": False,
+        "$disconnect": False,
+        "subscribe": True,
+        "unsubscribe": True,
+        "$default": True,
+    }
 
 
 def test_the_door_has_the_routes_of_the_template() -> None:

@@ -57,6 +57,7 @@ PLAYED = frozenset(
         "AWS::ApiGatewayV2::Authorizer",
         "AWS::ApiGatewayV2::Integration",
         "AWS::ApiGatewayV2::Route",
+        "AWS::ApiGatewayV2::RouteResponse",
         "AWS::Events::Rule",
         "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
@@ -201,8 +202,15 @@ class Template:
         ]
 
     def ws_routes(self) -> list[WsRouteView]:
+        answers = self._of("AWS::ApiGatewayV2::RouteResponse")
+        answered = {self._pointed(answer, answer.raw["RouteId"]).logical_id for answer in answers}
         return [
-            WsRouteView(route.logical_id, route.properties["RouteKey"], self._integrated(route))
+            WsRouteView(
+                route.logical_id,
+                route.properties["RouteKey"],
+                self._integrated(route),
+                route.logical_id in answered,
+            )
             for route in self._routes("WEBSOCKET")
         ]
 

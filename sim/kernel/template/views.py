@@ -127,6 +127,9 @@ class HttpRouteView(NamedTuple):
 
 
 class WsRouteView(NamedTuple):
+    """A WebSocket route; `answers`: what its function returns goes back to the connection."""
+
     logical_id: str
     key: str
     function: str
+    answers: bool

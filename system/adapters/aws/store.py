@@ -126,6 +126,16 @@ class DynamoStore:
                 image: Any = error.response.get("Item")
                 raise ConditionFailed((_reason(action, image),)) from None
 
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        """Add to a number of each item and return the sums: transactions return nothing, so one by one."""
+        sums = []
+        for key, more in by.items():
+            request, _ = self._request(Update(table, key, add={attribute: more}))
+            with Asking(f"store.count {table}"):
+                said = self._client.update_item(**request, ReturnValues="UPDATED_NEW")
+            sums.append(from_wire(said["Attributes"])[attribute])
+        return sums
+
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         """Write all or nothing; a token makes a retry within ten minutes a no-op."""
         if not 0 < len(actions) <= MAX_TRANSACTION_ACTIONS:

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from system.adapters.memory.conditions import broken_clause
 from system.adapters.memory.index import Index
 from system.adapters.memory.stream import Stream
 from system.adapters.memory.tables import TableDef
@@ -27,7 +28,6 @@ from system.ports.store import (
     MAX_TRANSACTION_BYTES,
     NOT_EXISTS,
     Action,
-    Clause,
     Delete,
     Page,
     Put,
@@ -51,45 +51,6 @@ def weight(values: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
         return len(_encode(values))
     except OverflowError:  # an integer above 64 bits
         return len(repr(values))
-
-
-def broken_clause(item: Item | None, when: tuple[Clause, ...]) -> str:
-    """Return the attribute of the first clause that does not hold, "" when all do."""
-    for attribute, op, value in when:
-        held = item.get(attribute, _MISSING) if item is not None else _MISSING
-        if not _holds(held, op, value):
-            return attribute
-    return ""
-
-
-class _Missing:
-    __slots__ = ()
-
-
-_MISSING = _Missing()
-
-
-def _holds(held: Any, op: str, value: Any) -> bool:
-    if op == "absent":
-        return held is _MISSING
-    if held is _MISSING:
-        return False
-    if op == "exists":
-        return True
-    if (held is True or held is False) is not (value is True or value is False):
-        return op == "<>"  # DynamoDB's BOOL is no number
-    if op == "=":
-        return bool(held == value)
-    if op == "<>":
-        return bool(held != value)
-    try:
-        if op == ">=":
-            return bool(held >= value)
-        if op == ">":
-            return bool(held > value)
-        return bool(held <= value if op == "<=" else held < value)
-    except TypeError:  # another type never compares
-        return False
 
 
 class _Table:
@@ -217,6 +178,12 @@ class MemoryStore:
         if broken:
             raise ConditionFailed((broken[0],))
         self._apply(staged)
+
+    def count(self, table: str, attribute: str, by: Mapping[Key, int]) -> list[int]:
+        """Add to a number of each item and return the sums."""
+        staged, _, _ = self._stage([Update(table, key, add={attribute: more}) for key, more in by.items()])
+        self._apply(staged)
+        return [new[attribute] for *_, new in staged if new is not None]
 
     def transact(self, actions: Sequence[Action], token: str = "") -> None:
         """Write all or nothing; a token makes a retry within ten minutes a no-op."""

@@ -30,7 +30,8 @@ def test_from_connect_to_disconnect():
     channels = ["market.BTC-PERP", "trader." + trader("ann"), "admin.BTC-PERP"]
     assert say(floor, "$connect") == {"statusCode": 200}
     said = say(floor, "subscribe", {"action": "subscribe", "channels": channels})
-    assert (said["statusCode"], json.loads(said["body"])) == (200, {"subscribe": channels})
+    told = {"kind": "subscribed", "channels": dict.fromkeys(channels, 0)}
+    assert (said["statusCode"], json.loads(said["body"])) == (200, told)
     say(floor, "$connect", connection="c2")
 
     assert rows(floor) == [
@@ -40,7 +41,9 @@ def test_from_connect_to_disconnect():
     ]
     assert {row["ttl"] for row in floor.store.scan("WSConnections")} == {START_NS // NS + 86_400}
 
-    say(floor, "unsubscribe", {"channels": ["admin.BTC-PERP", "market.BTC-PERP"]})
+    left = ["admin.BTC-PERP", "market.BTC-PERP"]
+    said = say(floor, "unsubscribe", {"channels": left})
+    assert json.loads(said["body"]) == {"kind": "unsubscribed", "channels": left}
     assert rows(floor)[1] == ("WS#c1", "SUB#trader." + trader("ann"))
     assert say(floor, "$disconnect") == {"statusCode": 200}
     assert rows(floor) == [("WS#c2", "META")]
@@ -78,6 +81,24 @@ def test_what_is_no_subscription(body, route):
     assert said["statusCode"] == 400
     assert json.loads(said["body"])["detail"]
     assert floor.scan() == before
+
+
+@rule("SOCK-002")
+def test_who_subscribes_is_told_how_far_market_and_admins_are():
+    floor = Floor()
+    floor.fund("ann")
+    floor.order("ann", "BUY", 1, 59_000)
+    floor.run()
+    floor.admin("pause")
+    floor.run()
+    said = say(floor, "subscribe", {"channels": ["market.BTC-PERP", "admin.BTC-PERP", "admin.sBTC-USDC"]})
+    lease = floor.lease()
+    assert (lease["feed_seq"], lease["admin_seq"]) == (2, 1)
+    assert json.loads(said["body"])["channels"] == {
+        "market.BTC-PERP": 2,
+        "admin.BTC-PERP": 1,
+        "admin.sBTC-USDC": 0,
+    }
 
 
 def test_an_unknown_action():

@@ -36,9 +36,7 @@ def market(floor: Floor, symbol: str = "BTC-PERP"):
 
 def fetch(floor: Floor, *prices: int, **config: int) -> None:
     feeds = Feeds(floor, BTC=prices)
-    job = OracleFetch(
-        floor.store, feeds, floor.topic, floor.fifo, floor.clock, Config(signatures="off", **config)
-    )
+    job = OracleFetch(floor.store, feeds, floor.fifo, floor.clock, Config(signatures="off", **config))
     job.handle({}, None)
     floor.run()
     assert feeds.asked == ["BTC"], "every asset once"

@@ -327,7 +327,7 @@ def test_changes_merge_per_item_and_leave_out_empty_sums():
     changes.add(Done(order, (Posting("t", "USDC", -5, 5), Posting("u", "USDC", 1, -1))))
     assert changes.size == 3
 
-    before, after = Watermark("me", 3, 7, 2, 9, ""), Watermark("me", 3, 8, 2, 10, "")
+    before, after = Watermark("me", 3, 7, 2, 9, 0, ""), Watermark("me", 3, 8, 2, 10, 0, "")
     actions = transaction(changes, Advance("BTC-PERP", before, after, 99, 0), {order.uuid: 0}, [])
 
     lease, row, balance = actions

@@ -194,7 +194,7 @@ def test_a_market_that_fails_does_not_take_the_other_along(floor):
     floor.carry()
     held = {"PK": "MARKET#BTC-PERP", "SK": "LEASE", "owner": "somebody", "token": 9}
     floor.store._tables["MatcherLeases"].rows["MARKET#BTC-PERP"] = {
-        "LEASE": {**held, "expires_ns": START_NS + 10 * NS, "applied_seq": 0, "trade_no": 0, "feed_seq": 0}
+        "LEASE": {**held, "expires_ns": START_NS + 10 * NS, "applied_seq": 0, "trade_no": 0}
     }
 
     assert floor.serve() == {"received": 2, "failed": 1}

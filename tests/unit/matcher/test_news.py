@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from system.metrics.buckets import minute_label
-from system.model.messages import command_body, minute_command
+from system.model.messages import command_body, mark_command, minute_command
 from system.model.units import MINUTE_NS, NS
 from tests.rules import rule
 from tests.unit.faults import FailingTopic
@@ -68,11 +68,35 @@ def test_market_channels_have_no_holes(floor):
     assert channel == list(range(1, len(channel) + 1))
     assert floor.lease()["feed_seq"] == len(channel)
     versions = [
-        message["seq"] for message in floor.news("positionUpdate") if trader("bob") in message["channel"]
+        message["data"]["version"]
+        for message in floor.news("positionUpdate")
+        if trader("bob") in message["channel"]
     ]
     assert versions == list(range(1, len(versions) + 1))
     prints = [message["data"]["trade_no"] for message in floor.news("trade")]
     assert prints == list(range(1, len(prints) + 1))
+
+
+@rule("COMM-006")
+def test_marks_and_states_are_numbered_with_the_rest(floor):
+    for round_no in range(1, 8):
+        if round_no % 2:  # the market is open
+            floor.order("ann", "SELL", 2, 60_000)
+        body = command_body(
+            mark_command("BTC-PERP", floor.clock.now_ns(), 60_000 * E6, valid=True, standing="")
+        )
+        floor.fifo.send(body, "BTC-PERP", f"mark-{round_no}")
+        floor.admin("resume" if round_no % 2 == 0 else "pause")
+        floor.run()
+        floor.clock.advance(NS)
+        if round_no == 4:
+            floor.matcher = floor.new_matcher()  # numbers are stored, not remembered
+
+    for family, kinds in (("market", {"markPrice", "depth"}), ("admin", {"stateChange"})):
+        told = [message for message in floor.news() if message["channel"] == f"{family}.BTC-PERP"]
+        assert [message["seq"] for message in told] == list(range(1, len(told) + 1))
+        assert {message["kind"] for message in told} == kinds
+    assert floor.lease()["admin_seq"] == 7
 
 
 @rule("COMM-006")

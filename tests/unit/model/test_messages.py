@@ -48,14 +48,15 @@ def test_money_is_text():
     for message in (
         messages.order_update(order, 7),
         messages.position_update(position, 7),
-        messages.mark_price("S", 7, 1, 2),
+        messages.mark_price("S", 3, 7, 1, 2),
         messages.trade("S", 1, 7, 10**20, 5, "BUY", 9),
         messages.depth("S", 2, 7, [(10**20, 1)], []),
         messages.state_change("S", 2, 7, "PAUSED"),
     ):
-        assert message.keys() == {"channel", "seq", "kind", "ts_ns", "data"}
+        number = set() if message["channel"].startswith("trader.") else {"seq"}
+        assert message.keys() == {"channel", *number, "kind", "ts_ns", "data"}
         for name, value in message["data"].items():
-            assert name == "trade_no" or not isinstance(value, int), name
+            assert name in ("trade_no", "seq", "version") or not isinstance(value, int), name
     assert messages.depth("S", 2, 7, [(10**20, 1)], [])["data"]["bids"] == [(str(10**20), "1")]
 
 
@@ -64,5 +65,5 @@ def test_channels():
     floor.fund("ann")
     order = order_from_item(floor.row(floor.order("ann", "BUY", 1, 59_000)))
     assert messages.order_update(order, 7)["channel"] == messages.trader_channel(trader("ann"))
-    assert messages.mark_price("S", 7, 1, 2)["channel"] == messages.market_channel("S")
+    assert messages.mark_price("S", 3, 7, 1, 2)["channel"] == messages.market_channel("S")
     assert messages.state_change("S", 2, 7, "PAUSED")["channel"] == "admin.S"

@@ -36,8 +36,8 @@ def test_older_messages_change_nothing() -> None:
         messages.depth("BTC-PERP", 6, 1, [(99, 5)], []),
         messages.trade("BTC-PERP", 7, 1, 111, 5, "BUY", 4),
         messages.trade("BTC-PERP", 7, 1, 110, 5, "BUY", 3),
-        messages.mark_price("BTC-PERP", 20, 105, 105),
-        messages.mark_price("BTC-PERP", 10, 104, 104),
+        messages.mark_price("BTC-PERP", 1, 20, 105, 105),
+        messages.mark_price("BTC-PERP", 1, 10, 104, 104),
     )
 
     assert (view.best_bid_e6, view.last_price_e6, view.mark_e6) == (100, 111, 105)
@@ -54,7 +54,7 @@ def test_rounds_to_the_grid() -> None:
 
 
 def test_band_is_rounded_inward() -> None:
-    view = heard(messages.mark_price("BTC-PERP", 20, 60_000_050_000, MARK_E6))
+    view = heard(messages.mark_price("BTC-PERP", 1, 20, 60_000_050_000, MARK_E6))
 
     assert (view.band_e6("SELL"), view.band_e6("BUY")) == (57_000_100_000, 63_000_000_000)
 
