@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.facts import Course, courses
@@ -21,6 +22,8 @@ _SCALE = {"ppm": 10_000, "uUSDC": 1_000_000, "count": 1}
 _TITLE = {"ppm": "%", "uUSDC": "USDC", "count": ""}
 _ROOM = 1.15
 """How much higher than all that it shows an axis is."""
+_LABEL = 16
+"""So many letters of an axis's label have room beside it, in a line."""
 
 
 class Band(NamedTuple):
@@ -104,7 +107,7 @@ def figure(facts: Iterable[Fact]) -> go.Figure:
                 hoverinfo="skip",
             )
             drawn.add_trace(peak, row=row, col=1)
-        title = fact.name.replace("_", " ") + (f", {unit}" if unit else "")
+        title = "<br>".join(wrap(fact.name.replace("_", " "), _LABEL)) + (f", {unit}" if unit else "")
         drawn.update_yaxes(title_text=title, range=[0, top * 1.05], row=row, col=1)
     return finished(drawn, height=90 + 150 * len(facts), legend=False)
 

@@ -134,10 +134,10 @@ def _tiles(record: RunRecord) -> list[tuple[str, str, str]]:
     ]
     if "order_to_fill" in record.latency_ms:
         tiles.append(("order to fill, p95", milliseconds(record.latency_ms["order_to_fill"].p95), "ms"))
-    if counts.get("fills") and "trades_settled" in counts:
+    if on_chain := counts.get("fills", 0) - counts.get("trades_in_ledger", 0):
         # rounded down, so that 100 % means all
-        share = counts["trades_settled"] * 1_000 // counts["fills"]
-        tiles.append(("settled", f"{share // 10}" + (f".{share % 10}" if share % 10 else ""), "%"))
+        share = counts.get("trades_settled", 0) * 1_000 // on_chain
+        tiles.append(("settled on chain", f"{share // 10}" + (f".{share % 10}" if share % 10 else ""), "%"))
     return tiles
 
 

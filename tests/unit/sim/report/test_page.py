@@ -203,3 +203,19 @@ def test_a_run_in_which_nothing_happened_has_a_page(tmp_path: Path) -> None:
     page = Page(render(Run(keep_run(tmp_path, steps=0))))
 
     assert "The book was empty." in page.text
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"fills": 8, "trades_in_ledger": 8, "trades_settled": 0}, False),
+        ({"fills": 8, "trades_in_ledger": 3, "trades_settled": 5}, True),
+        ({"fills": 0}, False),
+    ],
+)
+def test_settled_is_said_where_something_settles_on_chain(
+    tmp_path: Path, more: dict[str, int], told: bool
+) -> None:
+    page = Page(render(Run(keep_run(tmp_path, steps=20, counts=more))))
+
+    assert ("settled on chain" in page.text) is told
