@@ -27,8 +27,7 @@ class Conflict(Fault):
         site.interference.on_call(self.target, "store.commit", partial(self._meet, site, under_way))
 
     def _meet(self, site: Site, under_way: dict[Item, int], crossing: Crossing, proceed: Proceed) -> Any:
-        actions = crossing.args[0] if crossing.name == "store.transact" else crossing.args
-        items = [(action.table, *action.key) for action in actions]
+        items = _written(crossing)
         taken = [item for item in items if item in under_way]
         if crossing.name == "store.transact" and (taken or not self.overlapping):
             where = {"item": taken[0]} if taken else {}
@@ -43,3 +42,12 @@ class Conflict(Fault):
                 under_way[item] -= 1
                 if not under_way[item]:
                     del under_way[item]
+
+
+def _written(crossing: Crossing) -> list[Item]:
+    """Return what a call of `store.commit` writes."""
+    if crossing.name == "store.count":
+        table, _, by = crossing.args
+        return [(table, *key) for key in by]
+    actions = crossing.args[0] if crossing.name == "store.transact" else crossing.args
+    return [(action.table, *action.key) for action in actions]
