@@ -54,6 +54,7 @@ def count(world: World) -> dict[str, int]:
         "deleveraged": sum(1 for row in trades if row["tradeType"] == "ADL"),
         "adl_taken": sum(row["taken"] for row in trades if row["tradeType"] == "ADL"),
         "adl_overshoot": sum(row["overshoot"] for row in trades if row["tradeType"] == "ADL"),
+        "levelled": sum(1 for row in commands if row["orderType"] == "LEVEL" and row["status"] == "DONE"),
         "withdrawals": len(withdrawn),
         "withdrawn": sum(row["amount"] for row in withdrawn),
         "cxpt_minted": sum(

@@ -19,7 +19,7 @@ from sim.scenario.units import (
     format_amount,
 )
 from sim.scenario.words import choice
-from system.model.market import NETTING_RULES, STP_MODES, MarketKind, MarketSpec, usual_band_ppm
+from system.model.market import MARGIN_MODES, NETTING_RULES, STP_MODES, MarketKind, MarketSpec, usual_band_ppm
 from system.model.symbols import Terms, read_symbol
 from system.model.units import PPM
 from system.risk.funding import PRESETS as FUNDING_MODELS
@@ -66,6 +66,8 @@ class Market(Part):
     """The most contracts that may be open."""
     cooldown: Duration = 60 * SECOND_NS
     """How long a market that was closed to takers stays post-only before it is active again."""
+    calms: bool = True
+    """Whether a taker that the band stops makes the market post-only for the cooldown."""
     stp: Annotated[str, choice("self-trade prevention mode", *STP_MODES)] = "EXPIRE_TAKER"
     """Who gives way when a trader would meet himself, where an order does not say it."""
     settlement: Literal["chain", "ledger"] | None = None
@@ -78,6 +80,8 @@ class Market(Part):
     """Time between two payments; the model's own when left out."""
     funding_cap: Share = 0
     """The most that funding costs an hour, of the index; 0 %: no bound but the model's own."""
+    margin: Annotated[str, choice("margin mode", *MARGIN_MODES)] = "isolated"
+    """Whether a position answers for itself, or (an experiment) together with its trader's others."""
     netting: Annotated[str, choice("netting rule", *NETTING_RULES)] = "pair"
     """What a trader's opposite orders hold: the dearer of each pair, the dearer side, or all (`gross`)."""
     insurance: Usdc = 0
@@ -141,6 +145,7 @@ class Market(Part):
             liq_fee_ppm=self.liquidation_fee,
             slippage_ppm=self.slippage,
             cooldown_s=self.cooldown // SECOND_NS,
+            calms=self.calms,
             stp=self.stp,
             settlement=self.settlement or ("chain" if known_on_chain else "ledger"),
             base=self.base,
@@ -155,6 +160,7 @@ class Market(Part):
             funding=self.funding,
             funding_interval_s=self.funding_interval // SECOND_NS,
             funding_cap_ppm=self.funding_cap,
+            margin=self.margin,
             netting=self.netting,
             rebate_ppm=self.rebate,
             event_cap_ppm=self.event_cap,

@@ -63,6 +63,7 @@ MEASURES: dict[str, Measure] = {
     "insurance": Measure("uUSDC", False),
     "liquidations": Measure("count", False),
     "deleveraged": Measure("count", False),
+    "levelled": Measure("count", False),
     "adl_taken": Measure("uUSDC", False),
     "adl_overshoot": Measure("uUSDC", False),
     "synth_liability": Measure("uUSDC", False),

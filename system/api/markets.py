@@ -99,8 +99,10 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     option_type: str = ""
     settle_window_s: int = 1_800
     cooldown_s: int = 60
+    calms: bool = True
     stp: str = "EXPIRE_TAKER"
     rebate_ppm: int = 0
+    margin: str = "isolated"
     netting: str = "pair"
     settlement: Settlement = "chain"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from system.matcher import funding, settling
-from system.matcher.collateral import convert, insure, move_margin
+from system.matcher.collateral import convert, insure, level, move_margin
 from system.matcher.lifecycle import stand_still
 from system.matcher.liquidating import liquidate
 from system.matcher.plans import carry_out
@@ -16,6 +16,7 @@ from system.matcher.steps import (
     Expire,
     Funding,
     Insure,
+    Level,
     Liquidate,
     Mark,
     MoveMargin,
@@ -42,7 +43,9 @@ def clear(engine: Engine, command: Command, now_ns: int, seq: int) -> Iterator[S
     elif isinstance(command, Expire):
         yield from settling.expire(engine, command.price_e6, now_ns)
     elif isinstance(command, Liquidate):
-        yield from liquidate(engine, now_ns, seq)
+        yield from liquidate(engine, now_ns, seq, command.called)
+    elif isinstance(command, Level):
+        yield from level(engine, command)
     elif isinstance(command, MoveMargin):
         yield from move_margin(engine, command)
     elif isinstance(command, Insure):

@@ -1,15 +1,26 @@
-"""Money that a trader moves into and out of a market himself, and CXPT. MATC-070 to MATC-073."""
+"""Money that a trader moves into and out of a market himself, and CXPT. MATC-070 to MATC-073, RISK-046."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from system.matcher.steps import Accounts, Convert, Insure, Moved, MoveMargin, Posting, Refused, Step
+from system.matcher.steps import (
+    Accounts,
+    Convert,
+    Insure,
+    Level,
+    Moved,
+    MoveMargin,
+    Posting,
+    Refused,
+    Step,
+)
 from system.model.errors import Rejected, RejectReason
+from system.risk.cross import Leg, spare
 from system.risk.holds import USDC
 from system.risk.insurance import receive
-from system.risk.margin import remove_margin
+from system.risk.margin import realise, remove_margin
 from system.risk.redemption import CXPT, issue
 
 if TYPE_CHECKING:
@@ -29,6 +40,32 @@ def move_margin(engine: Engine, move: MoveMargin) -> Iterator[Step]:
     added = move.amount > 0
     posting = Posting(move.trader, USDC, 0 if added else -move.amount, -move.amount if added else 0)
     yield Moved(position, (posting,), move.amount, Accounts())
+
+
+def level(engine: Engine, wanted: Level) -> Iterator[Step]:
+    """Reserve for another market of the trader what his position here can spare. Rule: RISK-046.
+
+    What is not margin yet is realised: cost and margin rise, and the clearing account pays (RISK-037).
+    """
+    position, house = engine.position(wanted.trader), engine.house
+    if not engine.spec.is_cross or not engine.state.moves_margin:
+        yield Refused(RejectReason.EXCHANGE_CLOSED)
+        return
+    if not house.mark_e6 or not house.state.valid:
+        yield Refused(RejectReason.NO_REFERENCE_PRICE)
+        return
+    leg = Leg("", position.size_e8, position.cost, position.margin, house.mark_e6, engine.spec.mm_ppm)
+    amount = min(wanted.amount, spare(leg, wanted.keeps_ppm))
+    if amount <= 0:
+        yield Refused(RejectReason.INSUFFICIENT_FUNDS)
+        return
+    profit = max(0, amount - position.margin)
+    position.cost, position.margin = realise(position.cost, position.margin, profit)
+    position.realised += profit
+    position.margin -= amount
+    engine.touch(wanted.trader)
+    reserved = Posting(wanted.trader, USDC, 0, amount)
+    yield Moved(position, (reserved,), profit - amount, Accounts(clearing=-profit), to=wanted.to)
 
 
 def _refusal(engine: Engine, move: MoveMargin) -> RejectReason | None:

@@ -54,6 +54,7 @@ class Changes:
         "issued",
         "market",
         "orders",
+        "passed",
         "positions",
         "risk",
         "trades",
@@ -72,6 +73,7 @@ class Changes:
         self.risk: Item = {}  # what the clearing house remembers, when it has changed
         self.fund = [0, 0]  # ADD insurance, bad_debt of the market's account
         self.funding: list[Item] = []  # synthetic trades
+        self.passed: list[Item] = []  # commands to other markets, which bring them what is reserved for them
 
     @property
     def size(self) -> int:
@@ -83,6 +85,7 @@ class Changes:
             + len(self.commands)
             + len(self.trades)
             + len(self.funding)
+            + len(self.passed)
             + (1 if self.market else 0)
             + (1 if self.risk else 0)
             + (2 if self.issued else 0)
@@ -210,6 +213,7 @@ def transaction(
         actions.append(Update(keys.ORDERS, key, put=put, when=_WAS_PENDING))
     actions += [Put(keys.TRADES, trade.to_item(), NOT_EXISTS) for trade in changes.trades]
     actions += [Put(keys.TRADES, row, NOT_EXISTS) for row in changes.funding]
+    actions += [Put(keys.ORDERS, row, NOT_EXISTS) for row in changes.passed]
     actions += [Put(keys.POSITIONS, row) for row in position_rows]
     actions += _postings(changes, on_chain=advance.on_chain)
     if changes.market:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from system.matcher.forced import paid_out, write_close
+from system.matcher.forced_trade import ForcedTrade
 from system.matcher.house import INVENTORY
-from system.matcher.steps import Accounts, Alerted, Forced, ForcedTrade, Step
+from system.matcher.steps import Accounts, Alerted, Forced, Step
 from system.model.order import BUY, SELL
 from system.model.position import Position
 from system.risk.liquidation.adl import Candidate, overshoot, taken

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from system.matcher.fills import Party, effect_of, rebate_of, settle_against
+from system.matcher.forced_trade import ForcedTrade
 from system.matcher.house import INVENTORY
-from system.matcher.steps import Accounts, EndReason, Forced, ForcedTrade, Posting, Step
+from system.matcher.steps import Accounts, EndReason, Forced, Posting, Step
 from system.model.errors import RejectReason
 from system.model.order import BUY, CANCELED, SELL, Order
 from system.model.position import Position

@@ -15,6 +15,7 @@ import orjson
 
 from system.config import Config
 from system.matcher import steps
+from system.matcher.asked import no_cut_after, step_command
 from system.matcher.commit import ROOM, Advance, Changes, Watermark, transaction
 from system.matcher.gauges import market_gauges
 from system.matcher.house import House
@@ -24,7 +25,6 @@ from system.metrics.buckets import MinuteBucket, Tiers
 from system.model import keys, messages
 from system.model.errors import ConditionFailed, PortError, Unavailable
 from system.model.keys import Key
-from system.model.market import MarketState
 from system.model.messages import Command, Message, command_of, read_command
 from system.model.order import PENDING, Order
 from system.model.trade import LEDGER, Trade
@@ -35,7 +35,7 @@ from system.ports.store import Store
 
 REMEMBERED = 20_000  # applied commands a seat remembers, to skip a redelivery without a read
 NEWS_PER_PUBLICATION = 200  # a message of the longest kind has 900 bytes, a publication at most 256 KB
-_OF_THE_HOUSE = (steps.StateChanged, steps.Forced, steps.FundingPaid, steps.Alerted)
+_OF_THE_HOUSE = (steps.StateChanged, steps.Forced, steps.FundingPaid, steps.Alerted, steps.Moved)
 News = list[Message | orjson.Fragment]
 DONE = "DONE"  # status of a CANCEL or STATE row that did what it says
 
@@ -218,7 +218,7 @@ class _Batch:
             seat.bucket.gauge(seat.engine.book, seat.engine.open_interest_e8, self.now_ns, more)
             seat.mark.minute = uuid
         else:
-            outcome = self._run(_step_command(command.kind, item), seq)
+            outcome = self._run(step_command(command.kind, item), seq)
             if command.kind not in messages.WITHOUT_ROW:
                 self.changes.commands[uuid] = (Key(item["PK"], item["SK"]), outcome, seq)
         seat.mark.applied_seq = seq
@@ -245,7 +245,9 @@ class _Batch:
                 outcome = step.reason.value
             elif type(step) in _OF_THE_HOUSE:
                 self._note(step, seq)
-            if changes.size > self.matcher.room - 2 * seat.engine.house.changed and not _gave_way(step):
+            if changes.size > self.matcher.room - 2 * seat.engine.house.changed and not no_cut_after(
+                command, step
+            ):
                 if taker is not None and taker.status != PENDING:
                     seat.mark.applied_seq = seq  # its row says how it ended: it will not be applied again
                 self.commit(unfinished=taker)
@@ -272,6 +274,10 @@ class _Batch:
         elif isinstance(step, steps.Alerted):
             alert = messages.liquidation_alert(step.position, seq, now_ns, step.mark_e6, step.stage)
             self.prints.append(alert)
+        elif isinstance(step, steps.Moved) and step.to and step.position is not None:
+            trader, uuid = step.position.trader, self.matcher.ids.uuid7()
+            row = messages.margin_command(step.to, uuid, trader, step.passed, now_ns)
+            self.changes.passed.append(row)
 
     def _record(self, trade: Trade) -> None:
         """Give a trade its number, its place in the minute, and its print."""
@@ -364,35 +370,3 @@ class _Batch:
         seat = self.seat
         bids, asks = seat.engine.book.depth(self.matcher.config.depth_levels)
         return messages.depth(seat.symbol, seat.mark.feed_seq, self.now_ns, bids, asks)
-
-
-def _step_command(kind: str, item: dict[str, Any]) -> steps.Command:
-    """Return what a command's row or message asks of the engine."""
-    if kind == "CANCEL":
-        if target := item["target"]:
-            return steps.Cancel(target.rpartition(":")[2], item["trader"])
-        return steps.CancelBelow(item["trader"], item["nonce_floor"])
-    if kind == "STATE":
-        return steps.SetState(MarketState(item["state"]))
-    if kind == "MARK":
-        return steps.Mark(item["index_e6"], item["accepted_ns"], item["valid"], item["standing"])
-    if kind == "FUNDING":
-        return steps.Funding(item["boundary_ns"])
-    if kind == "EXPIRE":
-        return steps.Expire(item["price_e6"])
-    if kind == "LIQUIDATE":
-        return steps.Liquidate()
-    if kind == "MARGIN":
-        return steps.MoveMargin(item["trader"], item["amount"])
-    if kind in ("MINT", "REDEEM"):
-        return steps.Convert(item["trader"], item["amount"])
-    assert kind == "INSURE", kind
-    return steps.Insure(item["trader"], item["amount"])
-
-
-def _gave_way(step: steps.Step) -> bool:
-    """Tell whether an order has just ended for another one that replaces it.
-
-    No cut there: a successor would find the old one gone and refuse the new one.
-    """
-    return type(step) is steps.Done and step.order.reason == steps.EndReason.REPLACED.value

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from system.matcher.steps import Mark, Refused, StateChanged, Step
 from system.model.errors import RejectReason
 from system.model.market import MarketState, may_become, stricter
-from system.model.order import CANCELED
+from system.model.order import BUY, CANCELED, Order
 from system.model.units import NS
 
 if TYPE_CHECKING:
@@ -56,6 +56,33 @@ def stand_still(engine: Engine, mark: Mark, now_ns: int) -> Iterator[Step]:
         house.changed = True
         if not engine.state.admits_makers:
             yield from set_state(engine, MarketState.ACTIVE, now_ns)
+
+
+def stop_at_band(engine: Engine, taker: Order, price_e6: int, now_ns: int) -> Iterator[Step]:
+    """End a taker that would print outside the band, and give makers time to follow the mark. MATC-064.
+
+    Both in one commit (`handler`): a market that is calmed by an order says so with its end.
+    """
+    yield engine.stop(taker, RejectReason.PRICE_BAND, now_ns)
+    low_e6, high_e6 = engine.house.band
+    cooldown_ns = engine.spec.cooldown_s * NS
+    outside = high_e6 and not low_e6 <= price_e6 <= high_e6
+    if outside and engine.spec.calms and cooldown_ns and engine.state is MarketState.ACTIVE:
+        yield enter(engine, MarketState.POST_ONLY, now_ns + cooldown_ns)
+
+
+def reopen(engine: Engine, now_ns: int) -> Iterator[Step]:
+    """Be ACTIVE again, without what still rests where no trade may print. Rule: MATC-065.
+
+    Such an order would stop the next taker, and with it the market, for as long as its owner likes.
+    """
+    low_e6, high_e6 = engine.house.band
+    if high_e6:
+        for order in engine.book.orders():
+            price_e6 = order.limit_price_e6
+            if price_e6 > high_e6 if order.side == BUY else price_e6 < low_e6:
+                yield engine.end_resting(order, CANCELED, RejectReason.PRICE_BAND, now_ns)
+    yield enter(engine, MarketState.ACTIVE)
 
 
 def enter(engine: Engine, state: MarketState, reopens_ns: int = 0) -> Step:

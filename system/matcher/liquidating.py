@@ -36,8 +36,12 @@ if TYPE_CHECKING:
 _MOST_STEPS = 64  # of one position in one command; a preset that never ends is a defect
 
 
-def liquidate(engine: Engine, now_ns: int, seq: int) -> Iterator[Step]:
-    """Bring every position on that is due at the mark, the worst first, until none is left to look at."""
+def liquidate(engine: Engine, now_ns: int, seq: int, called: tuple[str, ...] = ()) -> Iterator[Step]:
+    """Bring every position on that is due at the mark, the worst first, until none is left to look at.
+
+    Under cross margin a position alone says nothing: only traders whose whole account is short are
+    `called` (RISK-046).
+    """
     house = engine.house
     if not engine.spec.liquidates:
         return
@@ -47,6 +51,8 @@ def liquidate(engine: Engine, now_ns: int, seq: int) -> Iterator[Step]:
     looked_at: set[str] = set()
     while True:
         due = [trader for trader in house.index.due(house.mark_e6) if trader not in looked_at]
+        if engine.spec.is_cross:
+            due = [trader for trader in due if trader in called]
         stock = engine.positions.get(INVENTORY)
         if stock is not None and stock.size_e8 and INVENTORY not in looked_at:
             due.append(INVENTORY)

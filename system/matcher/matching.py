@@ -13,7 +13,7 @@ from system.matcher.book import Book
 from system.matcher.clearing import clear
 from system.matcher.fills import Party, effect_of, position_after, release_to, settle
 from system.matcher.house import House
-from system.matcher.lifecycle import enter, set_state, wind_up
+from system.matcher.lifecycle import reopen, set_state, stop_at_band, wind_up
 from system.matcher.liquidity import crosses, fills_whole, is_own, keeps_place, reaches
 from system.matcher.netting import Netting, netted
 from system.matcher.steps import (
@@ -106,7 +106,7 @@ class Engine:
         for order in self.book.expired(now_ns):
             yield self.end_resting(order, EXPIRED, RejectReason.EXPIRED, now_ns)
         if self.reopens_ns and now_ns >= self.reopens_ns:
-            yield enter(self, MarketState.ACTIVE)
+            yield from reopen(self, now_ns)
         if self._expiry_ns and now_ns >= self._expiry_ns and self.state.moves_margin:
             yield from wind_up(self, now_ns)
         if isinstance(command, Order):
@@ -254,10 +254,10 @@ class Engine:
             if not reaches(taker, price):
                 if taker.side == SELL and price >= taker.limit_price_e6:
                     # pre-paid only up to worst_price_e6; to pass over better bids would break priority
-                    yield self._stop(taker, RejectReason.PRICE_BAND, now_ns)
+                    yield from stop_at_band(self, taker, price, now_ns)
                 return
             if highest_e6 and not lowest_e6 <= price <= highest_e6:  # no trade prints outside (MATC-033)
-                yield self._stop(taker, RejectReason.PRICE_BAND, now_ns)
+                yield from stop_at_band(self, taker, price, now_ns)
                 return
             maker = level.front()
             if prevents_self_trade and is_own(maker, taker):
@@ -281,12 +281,12 @@ class Engine:
         before = taker_at if taker_at is not maker_at else position_after(maker_at, maker_effect)
         taker_effect = effect_of(before, taker, price_e6, qty_e8, spec, taker.cum_notional)
         if taker_effect is None:
-            return self._stop(taker, RejectReason.WOULD_BE_BANKRUPT, now_ns)
+            return self.stop(taker, RejectReason.WOULD_BE_BANKRUPT, now_ns)
         if self._has_positions:
             change = max(maker_effect.size_e8, 0) - max(maker_at.size_e8, 0)
             open_e8 = self.open_interest_e8 + change + max(taker_effect.size_e8, 0) - max(before.size_e8, 0)
             if spec.oi_cap_e8 and open_e8 > max(spec.oi_cap_e8, self.open_interest_e8):
-                return self._stop(taker, RejectReason.OPEN_INTEREST_CAP, now_ns)
+                return self.stop(taker, RejectReason.OPEN_INTEREST_CAP, now_ns)
             self.open_interest_e8 = open_e8
         self.book.reduce_quantity(maker, qty_e8)
         taker.leaves_e8 -= qty_e8
@@ -311,7 +311,7 @@ class Engine:
         if taker.reduce_only:
             qty = min(qty, closable_e8(self.position(taker.trader), taker.side == BUY))
             if not qty:
-                return self._stop(taker, EndReason.REDUCE_ONLY, now_ns)
+                return self.stop(taker, EndReason.REDUCE_ONLY, now_ns)
         if maker.reduce_only:
             qty = min(qty, closable_e8(self.position(maker.trader), maker.side == BUY))
             if not qty:
@@ -345,7 +345,7 @@ class Engine:
         if order.reduce_only:
             closable = closable_e8(self.position(order.trader), order.side == BUY)
             if not closable:
-                return self._stop(order, EndReason.REDUCE_ONLY, now_ns)
+                return self.stop(order, EndReason.REDUCE_ONLY, now_ns)
             order.leaves_e8 = min(order.leaves_e8, closable)
             self._touched[order.trader] = None
         order.status = OPEN
@@ -368,7 +368,7 @@ class Engine:
 
     # ends
 
-    def _stop(self, taker: Order, reason: Reason, now_ns: int) -> Step:
+    def stop(self, taker: Order, reason: Reason, now_ns: int) -> Step:
         """End an arriving order that may not go on: refused as a whole, or its rest cancelled."""
         return self._end(taker, CANCELED if taker.cum_qty_e8 else REJECTED, reason, now_ns)
 

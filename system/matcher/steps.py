@@ -13,13 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from system.matcher.forced_trade import ForcedTrade
 from system.model.errors import RejectReason
 from system.model.funding import FundingTrade
 from system.model.keys import Item
 from system.model.market import MarketState
 from system.model.order import Order
 from system.model.position import Position
-from system.model.trade import LEDGER, PENDING, Trade, TradeType
+from system.model.trade import PENDING, Trade
 from system.risk.funding.model import FundingResult
 
 
@@ -91,7 +92,12 @@ class Expire(NamedTuple):
 
 
 class Liquidate(NamedTuple):
-    """Look again at positions that are due, and at those that wait for their next round."""
+    """Look again at positions that are due, and at those that wait for their next round.
+
+    Under cross margin only at those of the traders `called`.
+    """
+
+    called: tuple[str, ...] = ()
 
 
 class MoveMargin(NamedTuple):
@@ -99,6 +105,17 @@ class MoveMargin(NamedTuple):
 
     trader: str
     amount: int
+
+
+class Level(NamedTuple):
+    """Give a trader's margin to his position in another market, `to`, as far as equity here is above
+    `keeps_ppm` of the maintenance margin. Rule: RISK-046.
+    """
+
+    trader: str
+    to: str
+    amount: int
+    keeps_ppm: int
 
 
 class Insure(NamedTuple):
@@ -130,6 +147,7 @@ Command = (
     | Expire
     | Liquidate
     | MoveMargin
+    | Level
     | Insure
     | Convert
 )
@@ -273,6 +291,7 @@ class Moved(msgspec.Struct, frozen=True):
     """Money or contracts moved without a fill: funding, margin, settlement, insurance.
 
     `margin` is what the position's margin has changed by; `position` is None when only accounts moved.
+    What is reserved for the market `to` goes there with a command of its own.
     """
 
     position: Position | None
@@ -280,6 +299,12 @@ class Moved(msgspec.Struct, frozen=True):
     margin: int
     accounts: Accounts
     orders: tuple[Order, ...] = ()
+    to: str = ""
+
+    @property
+    def passed(self) -> int:
+        """What is reserved for the market `to`: all that this step takes from margin and accounts."""
+        return -(self.margin + self.accounts.total)
 
 
 class Forced(msgspec.Struct, frozen=True):
@@ -296,53 +321,6 @@ class Forced(msgspec.Struct, frozen=True):
     def orders(self) -> tuple[Order, ...]:
         """The orders this step changed."""
         return () if self.maker is None else (self.maker,)
-
-
-class ForcedTrade(msgspec.Struct, frozen=True):
-    """What the Trades row of a forced close says; the taker is who was closed."""
-
-    trade_type: TradeType
-    price_e6: int
-    qty_e8: int
-    notional: int
-    side: str
-    maker_order_id: str
-    taker_order_id: str
-    maker: str
-    taker: str
-    maker_fee: int
-    taker_fee: int
-    liquidation_fee: int
-    deficit: int  # what the fund or bad debt paid of it
-    taken: int = 0
-    overshoot: int = 0
-
-    def to_trade(self, symbol: str, uuid: str, trade_no: int, seq: int, ts_ns: int) -> Trade:
-        """Return the Trades row. No contract knows such a trade, so it stays in the ledger."""
-        return Trade(
-            symbol=symbol,
-            uuid=uuid,
-            seq=seq,
-            trade_no=trade_no,
-            trade_type=self.trade_type,
-            price_e6=self.price_e6,
-            qty_e8=self.qty_e8,
-            notional=self.notional,
-            aggressor_side=self.side,
-            maker_order_id=self.maker_order_id,
-            taker_order_id=self.taker_order_id,
-            maker=self.maker,
-            taker=self.taker,
-            maker_fee=self.maker_fee,
-            taker_fee=self.taker_fee,
-            latency_ns=0,
-            ts_ns=ts_ns,
-            settlement=LEDGER,
-            liquidation_fee=self.liquidation_fee,
-            deficit=self.deficit,
-            taken=self.taken,
-            overshoot=self.overshoot,
-        )
 
 
 class FundingPaid(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ Settlement = Literal["chain", "ledger"]
 DEEP = ("BTC", "ETH")
 """Assets whose feeds are held to half of what others may, and whose bands are the narrowest."""
 NETTING_RULES = ("gross", "pair", "max")
+MARGIN_MODES = ("isolated", "cross")
 STP_MODES = ("NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT")
 
 
@@ -121,8 +122,10 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     option_type: str = ""
     settle_window_s: int = 1_800
     cooldown_s: int = 60  # POST_ONLY lasts so long before a market is ACTIVE again
+    calms: bool = True  # a taker that the band stops makes it POST_ONLY
     stp: str = "EXPIRE_TAKER"  # for orders that name no mode
     rebate_ppm: int = 0  # of the fees, paid back in CXPT
+    margin: str = "isolated"  # or cross: a trader's positions in such markets answer for each other
     netting: str = "pair"  # of a trader's open orders, where positions have margin
     settlement: Settlement = "chain"
 
@@ -149,6 +152,11 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     def liquidates(self) -> bool:
         """Tell whether positions are closed by force; on chain the contracts do not know such fills."""
         return self.margined and self.settlement == "ledger"
+
+    @property
+    def is_cross(self) -> bool:
+        """Tell whether positions here answer for their trader's others. Rule: RISK-045."""
+        return self.margin == "cross"
 
     @property
     def settle_step_e6(self) -> int:
@@ -227,6 +235,10 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
             return f"stp: expected one of {', '.join(STP_MODES)}, was {self.stp!r}"
         if self.netting not in NETTING_RULES:
             return f"netting: expected one of {', '.join(NETTING_RULES)}, was {self.netting!r}"
+        if self.margin not in MARGIN_MODES:
+            return f"margin: expected one of {', '.join(MARGIN_MODES)}, was {self.margin!r}"
+        if self.margin == "cross" and not self.liquidates:
+            return "margin: expected isolated where nothing is liquidated by force, was cross"
         if self.funding != "none" and self.kind is not MarketKind.PERP:
             return f"funding: expected none for {self.kind}, was {self.funding!r}"
         return ""

@@ -9,14 +9,14 @@ it, as each has one writer; `trader.*` hears of many markets, and is numbered wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from system.model import dynamo_json
+from system.model import dynamo_json, keys
 from system.model.keys import Item
 from system.model.order import Order, order_from_item
 from system.model.position import Position
@@ -27,7 +27,8 @@ Message = dict[str, Any]
 class Command(NamedTuple):
     """One sequenced command: its kind (`orderType` of the row), and the order or the row itself."""
 
-    # LIMIT, MARKET, CANCEL, STATE, FUNDING, EXPIRE, MARGIN, INSURE, MINT, REDEEM; MINUTE, MARK, LIQUIDATE
+    # LIMIT, MARKET, CANCEL, STATE, FUNDING, EXPIRE, MARGIN, LEVEL, INSURE, MINT, REDEEM
+    # without a row: MINUTE, MARK, LIQUIDATE
     kind: str
     uuid: str
     accepted_ns: int
@@ -109,12 +110,38 @@ def mark_command(symbol: str, now_ns: int, index_e6: int, *, valid: bool, standi
     }
 
 
-def liquidate_command(symbol: str, now_ns: int) -> Item:
-    """Return the command that makes a market look after positions that are due or wait."""
-    return {"orderType": "LIQUIDATE", "symbol": symbol, "uuid": f"scan-{now_ns}", "accepted_ns": now_ns}
+def liquidate_command(symbol: str, now_ns: int, called: Sequence[str] = ()) -> Item:
+    """Return the command that makes a market look after positions that are due or wait.
+
+    Under cross margin only those of the traders `called` are closed (RISK-046).
+    """
+    return {
+        "orderType": "LIQUIDATE",
+        "symbol": symbol,
+        "uuid": f"scan-{now_ns}",
+        "accepted_ns": now_ns,
+        "called": list(called),
+    }
 
 
-def scheduled_command(kind: str, symbol: str, label: str, now_ns: int, **terms: int) -> Item:
+def margin_command(symbol: str, uuid: str, trader: str, amount: int, now_ns: int) -> Item:
+    """Return the Orders row that brings a market the margin that another one has reserved for it."""
+    return {
+        "PK": keys.market_pk(symbol),
+        "SK": keys.event_sk(uuid),
+        "orderType": "MARGIN",
+        "symbol": symbol,
+        "uuid": uuid,
+        "trader": trader,
+        "amount": amount,
+        "hold": amount,
+        "hold_asset": "USDC",
+        "status": "PENDING",
+        "accepted_ns": now_ns,
+    }
+
+
+def scheduled_command(kind: str, symbol: str, label: str, now_ns: int, **terms: int | str) -> Item:
     """Return the Orders row of a command that a schedule asks for once; its label is its identity.
 
     The market is part of its uuid, as the queue drops a second message of one uuid, whatever its group.

@@ -6,11 +6,14 @@ exact fractions, rounded where a price or an amount leaves.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
 from system.model.units import PPM, QTY_SCALE
+from system.risk.margin import equity_e8
 
 
 class Holding(msgspec.Struct, frozen=True):
@@ -81,3 +84,87 @@ def bankruptcy_quote(account: CrossAccount, symbol: str, delta_e8: int) -> int:
     share = Fraction(abs(notional) * one.mm_ppm, PPM * account.maintenance)
     due = -notional - account.equity * share
     return -(-due.numerator // due.denominator)
+
+
+class Leg(msgspec.Struct, frozen=True):
+    """One position of an account whose positions have margins of their own. Units as in `Position`."""
+
+    symbol: str
+    size_e8: int
+    cost: int
+    margin: int
+    mark_e6: int
+    mm_ppm: int
+
+    @property
+    def equity_e8(self) -> int:
+        """Margin and unrealised profit at the mark, in 1e-8 uUSDC."""
+        return equity_e8(self.size_e8, self.cost, self.margin, self.mark_e6)
+
+    @property
+    def maintenance_e14(self) -> int:
+        """Maintenance margin at the mark, in 1e-14 uUSDC."""
+        return abs(self.size_e8) * self.mark_e6 * self.mm_ppm
+
+    @property
+    def is_short(self) -> bool:
+        """Below its own maintenance margin."""
+        return PPM * self.equity_e8 < self.maintenance_e14
+
+
+class Transfer(NamedTuple):
+    """Margin that one position gives another. Unit: uUSDC."""
+
+    giver: str
+    taker: str
+    amount: int
+
+
+def account_of(legs: Sequence[Leg]) -> CrossAccount:
+    """Return the account that positions with margins of their own are together."""
+    usdc = sum(leg.margin - leg.cost for leg in legs)
+    return CrossAccount(
+        usdc, tuple(Holding(leg.symbol, leg.size_e8, leg.mark_e6, leg.mm_ppm) for leg in legs)
+    )
+
+
+def cover_ppm(legs: Sequence[Leg]) -> int:
+    """Return which share of the maintenance margins the equity of all covers, rounded down; never below 0.
+
+    >>> cover_ppm([Leg("A", 10**8, 100, 40, 90, 500_000), Leg("B", -(10**8), -50, 20, 60, 500_000)])
+    533333
+    """
+    maintenance_e14 = sum(leg.maintenance_e14 for leg in legs)
+    equity = sum(leg.equity_e8 for leg in legs) * PPM
+    return max(0, equity * PPM // maintenance_e14) if maintenance_e14 else PPM
+
+
+def spare(leg: Leg, keeps_ppm: int) -> int:
+    """Return the equity beyond `keeps_ppm` of the maintenance margin, rounded down. Rule: RISK-046."""
+    beyond = PPM * PPM * leg.equity_e8 - keeps_ppm * leg.maintenance_e14
+    return max(0, beyond // (PPM * PPM * QTY_SCALE))
+
+
+def levelled(legs: Sequence[Leg], least: int = PPM) -> list[Transfer]:
+    """Return what positions give each other so that each carries its share of the equity. Rule: RISK-046.
+
+    The share is that of its maintenance margin (RISK-044): afterwards every position is below its own
+    exactly when the account is below all of them. Transfers below `least` are left.
+    """
+    keeps_ppm = cover_ppm(legs)
+    spares = {leg.symbol: spare(leg, keeps_ppm) for leg in legs}
+    transfers = []
+    for leg in legs:
+        wanted = _missing(leg, keeps_ppm)
+        for giver, spared in spares.items():
+            amount = min(wanted, spared)
+            if amount >= least and giver != leg.symbol:
+                transfers.append(Transfer(giver, leg.symbol, amount))
+                spares[giver] -= amount
+                wanted -= amount
+    return transfers
+
+
+def _missing(leg: Leg, keeps_ppm: int) -> int:
+    short = keeps_ppm * leg.maintenance_e14 - PPM * PPM * leg.equity_e8
+    return max(0, -(-short // (PPM * PPM * QTY_SCALE)))

@@ -22,6 +22,7 @@ from system.matcher.steps import (
     Funding,
     FundingPaid,
     Insure,
+    Level,
     Liquidate,
     Mark,
     MoveMargin,
@@ -92,6 +93,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("fund")),
     st.tuples(st.just("scan"), st.integers(1, 10)),
     st.tuples(st.just("margin"), who, st.integers(-30, 30)),
+    st.tuples(st.just("level"), who, st.integers(1, 60), st.sampled_from([0, 400_000, 10**6, 2 * 10**6])),
     st.tuples(st.just("insure"), who, st.integers(1, 50)),
     st.tuples(st.just("convert"), who, st.integers(-30, 30)),
     st.tuples(st.just("state"), st.sampled_from(list(MarketState)[:4])),
@@ -148,12 +150,15 @@ class Business:
 
     def scan(self, seconds: int) -> None:
         self.venue.now_ns += seconds * NS
-        self.run(Liquidate())
+        self.run(Liquidate(NAMES[:2]))
 
     def margin(self, name: str, amount: int) -> None:
         if amount:
             self._reserve(name, max(0, amount) * E6)
             self.run(MoveMargin(name, amount * E6))
+
+    def level(self, name: str, amount: int, keeps_ppm: int) -> None:
+        self.run(Level(name, "OTHER-PERP", amount * E6, keeps_ppm))
 
     def insure(self, name: str, amount: int) -> None:
         self._reserve(name, amount * E6)
@@ -219,6 +224,15 @@ def check(spec: MarketSpec, actions: list[tuple[Any, ...]], *, ends: bool) -> No
 def test_a_leveraged_perp_keeps_the_identities(preset, actions):
     terms = {"liquidation": preset, "funding": "seed_literal", "rebate_ppm": 123_457}
     check(replace(LEVERAGED, **terms), actions, ends=False)
+
+
+@rule("RISK-045", "RISK-046")
+@settings(max_examples=settings.default.max_examples // 2)
+@given(st.lists(ACTIONS, min_size=20, max_size=60), st.sampled_from(list(LIQUIDATION)))
+def test_cross_margin_keeps_the_identities(actions, preset):
+    """What is levelled leaves by realised profit too; only those who are called are closed."""
+    terms = {"margin": "cross", "liquidation": preset, "funding": "seed_literal"}
+    check(replace(LEVERAGED, **terms), actions, ends=True)
 
 
 @pytest.mark.parametrize("model", list(FUNDING))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from system.matcher.steps import Cancel, Mark, SetState, StateChanged, Tick
+from system.matcher.steps import Cancel, Done, Mark, SetState, StateChanged, Tick
 from system.model.market import MarketSpec, MarketState
 from system.model.units import NS
 from tests.rules import rule
@@ -81,7 +81,7 @@ def test_a_market_with_open_contracts_stays_settling():
 
 @rule("MATC-033")
 def test_no_trade_prints_outside_the_band_of_the_mark():
-    venue = Venue(plain(band_ppm=50_000))
+    venue = Venue(plain(band_ppm=50_000, calms=False))
     venue.send("ann", "SELL", 1, 99)
     mark(venue, 200)
     venue.send("bob", "BUY", 1, 100, uuid="late")
@@ -89,6 +89,38 @@ def test_no_trade_prints_outside_the_band_of_the_mark():
     mark(venue, 100)
     venue.send("bob", "BUY", 1, 100, uuid="again")
     assert venue.orders["again"].status == "FILLED"
+
+
+@rule("MATC-064", "MATC-065")
+@pytest.mark.parametrize(("maker", "there", "taker"), [("SELL", 99, "BUY"), ("BUY", 101, "SELL")])
+def test_a_taker_at_the_band_calms_the_market_until_what_is_beyond_it_has_gone(maker, there, taker):
+    venue = Venue(plain(band_ppm=50_000))
+    venue.send("ann", maker, 1, there, uuid="stale")
+    mark(venue, 200 if maker == "SELL" else 50)
+    venue.reference_price_e6 = venue.engine.house.mark_e6
+    steps = venue.send("bob", taker, 1, there, uuid="late")
+    assert [type(step) for step in steps] == [Done, StateChanged]
+    assert ended(venue.orders["late"]) == ("REJECTED", "PRICE_BAND")
+    assert (venue.engine.state, venue.orders["stale"].status) == (S.POST_ONLY, "OPEN")
+
+    venue.now_ns += TOY.cooldown_s * NS
+    fair = venue.reference_price_e6 // E6
+    venue.send("cat", maker, 1, fair, uuid="fresh")
+    assert venue.engine.state is S.ACTIVE
+    assert ended(venue.orders["stale"]) == ("CANCELED", "PRICE_BAND")
+    venue.send("bob", taker, 1, fair, uuid="again")
+    assert venue.orders["again"].status == "FILLED"
+
+
+@rule("MATC-064")
+@pytest.mark.parametrize("terms", [{"calms": False}, {"cooldown_s": 0}])
+def test_a_market_that_is_not_to_be_calmed(terms):
+    venue = Venue(plain(band_ppm=50_000, **terms))
+    venue.send("ann", "SELL", 1, 99)
+    mark(venue, 200)
+    venue.send("bob", "BUY", 1, 100, uuid="late")
+    assert ended(venue.orders["late"]) == ("REJECTED", "PRICE_BAND")
+    assert venue.engine.state is S.ACTIVE
 
 
 @rule("MATC-033")

@@ -138,6 +138,9 @@ class Venue:
             self.rebates += step.accounts.issued if isinstance(step, Forced) else 0
         assert not any(sums.values()), (step, dict(sums))
         self._post(step.postings)
+        if isinstance(step, Moved) and step.to:  # the other market, which is not here, gives it back
+            assert step.position is not None
+            self._post([(step.position.trader, "USDC", step.passed, -step.passed)])
 
     def _issue(self, amount: int, sums: dict[str, int]) -> None:
         """A CXPT is a hundred millionths of itself for each uUSDC set aside."""
