@@ -23,7 +23,9 @@ from system.risk.liquidation.presets import PRESETS as LIQUIDATION_PRESETS
 LEDGER = "ledger.jsonl"
 LOOK_EVERY_NS = 20 * 10**9
 MOST_FAULTS = 6
-LONG_S = 760  # for faults that need a quarter of an hour; traders are then slow
+LONG_S = 760
+LONG = frozenset({"dead_letter", "stuck_transaction"})
+"""Kinds of faults that need minutes to do their worst; traders are then slow."""
 
 FAULTS: Mapping[str, tuple[str, ...]] = {
     "clock_skew": ("by: {ms} ms, direction: {way}, target: {function}, {span}",),
@@ -53,6 +55,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "oracle_unsure": ("source: {source}, confidence: {few} %, {span}",),
     "oracle_wrong": ("source: {source}, by: {few} %, {span}",),
     "outage": (
+        "target: matcher, call: topic.publish, {share}",
         "target: matcher, call: topic.publish, {span}",
         "target: archive, call: lake.put, {share}",
         "target: {function}, call: store.read, {rare}",
@@ -66,7 +69,7 @@ FAULTS: Mapping[str, tuple[str, ...]] = {
     "socket_gone": ("{rare}, away: {few} s",),
     "stale_list": ("age: {few}0 s",),
     "stream_stall": ("target: {stream}, {span}",),
-    "stuck_transaction": ("{span}",),
+    "stuck_transaction": ("{span}", "during: [20 s, 700 s], first_wins: true"),
     "throttle": ("{rare}", "target: {function}, {share}"),
     "timeout": ("target: {function}, {share}", "target: matcher, call: topic.publish, {share}"),
     "visibility_expiry": ("{share}",),
@@ -134,11 +137,15 @@ def draw(seed: int) -> Scenario:
     """Draw the scenario of a seed."""
     dice = Dice(seed).named("swarm")
     kinds = dice.sample(sorted(FAULTS), dice.randrange(MOST_FAULTS + 1))
-    long = "dead_letter" in kinds
+    long = bool(LONG & set(kinds))
     duration_s = LONG_S if long else dice.randrange(40, 100)
     lines = [
         f"start: {dice.choice(STARTS)}",
-        f"prices: {{BTC: {{process: gbm, start: 60_000 USDC, volatility: {dice.choice(VOLATILITIES)} %/y}}}}",
+        f"prices: {{{_prices(dice)}}}",
+        f"index: {{feeds: [{dice.choice(FEEDS)}]}}",
+        f"ingress: {dice.choice(('pipe', 'pipe', 'direct'))}",
+        f"lifetime: {dice.choice(('literal', 'sharded'))}",
+        f"intraday: {dice.choice(('minute', 'both'))}",
         f"interleaving: {dice.choice(('ports', 'ports', 'atomic'))}",
         f"signatures: {dice.choice(('off', 'off', 'sampled', 'real'))}",
         f"confirmations: {dice.choice((3, 6))}",  # a reorg takes up to two blocks
@@ -163,6 +170,7 @@ expect: {{invariants: all, settled_within: 30 min}}
 STARTS = ("2025-05-03T12:00:30Z", "2025-05-03T23:59:25Z", "2025-05-03T07:59:15Z")
 """In the middle of a day, before its end, before the hour at which contracts expire."""
 VOLATILITIES = (90, 90, 3_000)
+FEEDS = ("pyth, chainlink", "pyth, chainlink", "pyth, chainlink, exchanges")
 LINKS = (
     "{}",
     "{}",
@@ -176,9 +184,14 @@ EXPIRY = "3MAY25"  # at 08:00, within a run that starts before it
 LATER = "27JUN25"
 
 
+def _prices(dice: Random) -> str:
+    bitcoin = f"BTC: {{process: gbm, start: 60_000 USDC, volatility: {dice.choice(VOLATILITIES)} %/y}}"
+    return f"{bitcoin}, CXPT: {{process: gbm, start: 1 USDC, volatility: 10 %/y}}"
+
+
 def _markets(dice: Random) -> Iterator[str]:
     """Draw one to three markets; every kind is among the choices."""
-    makers = (_perp, _perp, _leveraged, _leveraged, _spot, _spot, _future, _call, _put)
+    makers = (_perp, _perp, _leveraged, _leveraged, _spot, _spot, _future, _call, _put, _token)
     drawn = dict.fromkeys(dice.sample(makers, dice.choice((1, 2, 2, 3))))
     if _perp in drawn and _leveraged in drawn:
         del drawn[_perp]  # both are BTC-PERP
@@ -195,12 +208,23 @@ def _perp(dice: Random) -> str:
     common = _common(dice).replace("stp: NONE", "stp: EXPIRE_BOTH")  # no NONE on chain
     margin = dice.choice((100, 50, 10))
     band = dice.choice((5, 10))
-    return f"{{symbol: BTC-PERP, {BTC}, {common}, band: {band} %, initial_margin: {margin} %}}"
+    terms = f"band: {band} %, initial_margin: {margin} %, {_capped(dice)}"
+    return f"{{symbol: BTC-PERP, {BTC}, {common}, {terms}}}"
+
+
+def _capped(dice: Random) -> str:
+    return f"open_interest_cap: {dice.choice((2, 1_000, 1_000))} BTC"
 
 
 def _spot(dice: Random) -> str:
     common = _common(dice).replace("stp: NONE", "stp: EXPIRE_BOTH")
     return f"{{symbol: sBTC-USDC, tick: 0.1 USDC, lot: 0.0001 sBTC, {common}}}"
+
+
+def _token(dice: Random) -> str:
+    """Draw the market of CXPT, which is minted and redeemed, and gives a part of its fees back."""
+    terms = f"tick: 0.0001 USDC, lot: 1 CXPT, {_common(dice)}, rebate: {dice.choice((0, 20))} %"
+    return f"{{symbol: CXPT-USDC, {terms}}}"
 
 
 def _leveraged(dice: Random) -> str:
@@ -218,7 +242,11 @@ def _margined(dice: Random) -> str:
     preset, adl = dice.choice(sorted(LIQUIDATION_PRESETS)), dice.choice(("ranked", "pro_rata", "none"))
     fund, margin = dice.choice((100, 20_000)), dice.choice((8, 10, 20))
     terms = f"settlement: ledger, liquidation: {preset}, deleveraging: {adl}, haircut: {dice.choice(FLAGS)}"
-    return f"{_common(dice)}, initial_margin: {margin} %, insurance: {fund} USDC, {terms}"
+    rules = (
+        f"netting: {dice.choice(NETTINGS)}, mark: {dice.choice(MARKS)}, rebate: {dice.choice((0, 0, 15))} %"
+    )
+    rules += f", {_capped(dice)}"
+    return f"{_common(dice)}, initial_margin: {margin} %, insurance: {fund} USDC, {terms}, {rules}"
 
 
 def _call(dice: Random) -> str:
@@ -235,12 +263,14 @@ def _settled(dice: Random) -> str:
     common, place = _common(dice), dice.choice(("chain", "chain", "ledger"))
     if place == "chain":
         common = common.replace("stp: NONE", "stp: EXPIRE_BOTH")
-    return f"{common}, settlement: {place}"
+    return f"{common}, settlement: {place}, {_capped(dice)}"
 
 
 BTC = "tick: 0.1 USDC, lot: 0.0001 BTC"
 OPTION = "tick: 5 USDC, lot: 0.01 BTC, settle_window: 30 s"
 FLAGS = ("true", "false")
+NETTINGS = ("pair", "pair", "max", "gross")
+MARKS = ("MEDIAN", "MEDIAN", "INDEX", "LAST_TRADE")
 
 
 def _agents(dice: Random, *, slow: bool) -> Iterator[str]:
@@ -261,6 +291,9 @@ def _agents(dice: Random, *, slow: bool) -> Iterator[str]:
     if dice.random() < 0.8:
         funds = dice.choice((1_000, 20_000, 200_000))
         yield f"{{kind: explorer, count: 3, funds: {funds} USDC, rate: {dice.choice((1, 3))} /{per}}}"
+    if dice.random() < 0.2:
+        how = f"every: 2 s, as_cxpt: {dice.choice(FLAGS)}"
+        yield f"{{kind: panic_withdrawer, count: 2, funds: 60_000 USDC, {how}}}"
 
 
 def _events(dice: Random, duration_s: int) -> Iterator[str]:

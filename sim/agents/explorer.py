@@ -1,8 +1,9 @@
 """Traders who use every word of the door at random, and some that they may not use.
 
 Where the others trade to earn, these try what there is: every flag and time in force, replacements,
-cancels of one and of all, stop orders, margin in and out, the same request twice, another's name. Whatever
-they try, everything must hold; so a swarm has some of them nearly always.
+cancels of one and of all, stop orders, margin in and out, money into funds, into CXPT and out of the
+Vault, the same request twice, another's name. Whatever they try, everything must hold; so a swarm has some
+of them nearly always.
 Source: swarm testing (Groce et al., ISSTA 2012): what is tried at random finds what nobody thought of.
 """
 
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sim.agents.base import Agent, Life, poisson_gap_ns, wait_for_prices
 from sim.client.requests import Draft
+from sim.client.vault import insure, mint, redeem, withdraw
 from sim.scenario.units import Rate, mean_gap_ns
 from system.model.market import MarketKind
 from system.model.order import BUY, SELL
 from system.model.units import NS, PPM
+from system.risk.redemption import CXPT
 
 if TYPE_CHECKING:
     from sim.client import Desk
@@ -66,8 +69,23 @@ def _act(desk: Desk, symbol: str, beat: float) -> None:
         desk.send_under_one_key(draft, other)
     elif beat < 0.48 and desk.market(symbol).spec.liquidates:
         desk.move_margin(symbol, desk.dice.choice((-50, -1, 5, 50)) * 10**6)
+    elif beat < 0.52:
+        _move_money(desk, symbol)
     else:
         desk.submit(draft)
+
+
+def _move_money(desk: Desk, symbol: str) -> None:
+    """Pay into a fund, convert to CXPT and back, or withdraw: a little, or more than there is."""
+    spec = desk.market(symbol).spec
+    amount = desk.dice.choice((1, 20, 300, 10**6)) * 10**6
+    chance = desk.dice.random()
+    if spec.liquidates and chance < 0.5:
+        insure(desk, symbol, amount)
+    elif spec.base == CXPT and chance < 0.7:
+        (mint if chance < 0.4 else redeem)(desk, symbol, amount)
+    else:
+        withdraw(desk, amount, as_cxpt=chance < 0.8)
 
 
 def _draft(desk: Desk, symbol: str) -> Draft | None:

@@ -39,6 +39,14 @@ def withdraw(desk: Desk, amount: int, *, as_cxpt: bool = False) -> None:
     )
 
 
+def insure(desk: Desk, symbol: str, amount: int) -> None:
+    """Give uUSDC to a market's insurance fund; nothing comes back."""
+    desk.ask(
+        lambda requests, nonce, now_ns: requests.collateral(symbol, amount, nonce, now_ns, "insurance"),
+        lambda response: _moved(desk, response, -amount, 0),
+    )
+
+
 def mint(desk: Desk, symbol: str, amount: int) -> None:
     """Ask for CXPT in exchange for uUSDC, one to one."""
     _convert(desk, symbol, amount, "mint", amount)

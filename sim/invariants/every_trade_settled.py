@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from sim.invariants import ledger
 from sim.invariants.registry import Found, invariant
@@ -12,6 +13,7 @@ from sim.invariants.state import State
 from sim.invariants.verdict import Violation
 from system.model import keys
 from system.model.trade import CONFIRMED, LEDGER
+from system.settlement.batching import PREPARED, SIGNED, SUBMITTED, batch_key
 
 
 @invariant("every_trade_settled", at_end_only=True)
@@ -20,11 +22,13 @@ def check(state: State) -> Found:
 
     A trade that the contract skipped is broken, too: matcher and contract then disagree about a
     fill, and the ledger has money that the Vault does not. The trades of a market whose terms say
-    `settlement: ledger` are in no batch.
+    `settlement: ledger` are in no batch. No batch was signed with the nonce of the one before it, or an
+    earlier one, while that was on its way: only one of them could be mined, or in the wrong order.
     Source: steps 9 and 10 of docs/walk.md (rule CONS-014).
     """
     trades = ledger.trades(state)
     yield from _depths(state)
+    yield from _nonces(state)
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in state.items(keys.SETTLEMENTS):
         if row["PK"].startswith("BATCH#"):
@@ -61,3 +65,44 @@ def _depths(state: State) -> Iterator[Violation]:
         if final - made < state.confirmations + 1:
             expected = f"its own block and {state.confirmations} on top of it before it is final"
             yield Violation(f"batch {row['number']}", expected, f"{final - made} blocks in all")
+
+
+class _Signature(NamedTuple):
+    status: str
+    sender: str
+    nonce: int
+
+    def is_under_way(self) -> bool:
+        return self.status in (SIGNED, SUBMITTED)
+
+
+def _nonces(state: State) -> Iterator[Violation]:
+    """See that a batch that is signed anew keeps behind the one before it, as that was since it could be."""
+    if state.history is None:
+        return
+    told: dict[str, list[_Signature]] = defaultdict(lambda: [_Signature(PREPARED, "", 0)])  # by batch
+    since: dict[str, int] = {}  # by batch: how much was told of the one before when it was last PREPARED
+    for number, event in state.history.of_kind("tx"):
+        for write in event["w"]:
+            pk = write[2]["PK"] if write[0] == "put" else write[2]
+            fields = write[2] if write[0] == "put" else write[4] if write[0] == "upd" else {}
+            if write[1] != keys.SETTLEMENTS or "status" not in fields or not pk.startswith("BATCH#"):
+                continue
+            mine, before = told[pk], told[batch_key(int(pk[6:]) - 1).pk]
+            last = mine[-1]
+            now = _Signature(
+                fields["status"], fields.get("sender", last.sender), fields.get("nonce", last.nonce)
+            )
+            if (last.status, now.status) == (PREPARED, SIGNED):
+                ahead = before[since.get(pk, 1) - 1 :]
+                if all(
+                    one.is_under_way() and one.sender == now.sender and one.nonce >= now.nonce
+                    for one in ahead
+                ):
+                    where = f"event {number}, batch {int(pk[6:])}"
+                    yield Violation(
+                        where, f"a nonce above {ahead[-1].nonce}, of the one before", str(now.nonce)
+                    )
+            if now.status == PREPARED:
+                since[pk] = len(before)
+            mine.append(now)

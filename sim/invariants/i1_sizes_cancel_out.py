@@ -15,6 +15,8 @@ from system.model import keys
 def check(state: State) -> Found:
     """The sizes of all positions in a contract add up to zero; its open interest is the sum of the longs.
 
+    It is no more than the market's cap.
+
     Every contract that somebody is long, somebody else is short. A sum other than zero means
     that one side of a trade was lost or counted twice. The open interest that the matcher keeps
     on its lease row must be what the positions say.
@@ -35,4 +37,7 @@ def check(state: State) -> Found:
         kept, counted = row.get("open_interest_e8", 0), longs[symbol]
         if kept != counted:
             yield Violation(f"{symbol}: open interest", f"{counted} e-8", f"{kept} e-8", abs(kept - counted))
+        cap = state.specs[symbol].oi_cap_e8
+        if cap and counted > cap:
+            yield Violation(f"{symbol}: open interest", f"at most {cap} e-8", f"{counted} e-8", counted - cap)
     return len(sizes)

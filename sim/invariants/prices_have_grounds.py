@@ -11,6 +11,7 @@ from system.model import keys
 from system.model.keys import Item
 from system.model.market import LISTED, MarketKind
 from system.model.units import NS, PPM
+from system.risk.mark import MarkRule
 
 _OLDEST_S = {"pyth": 60, "chainlink": 3_600 * 105 // 100}
 _WIDEST_PPM = 10_000
@@ -59,6 +60,8 @@ def _of_mark(row: Item, state: State) -> Iterator[Violation]:
     spec = state.specs[row["symbol"]]
     if spec.kind not in (MarketKind.PERP, MarketKind.FUTURE) or "mark_ns" not in row:
         return
+    if spec.mark == MarkRule.LAST_TRADE:
+        return  # it follows the trades, wherever these are
     if row["mark_ns"] != row.get("index_ns"):
         return  # of an earlier index, or none was good since
     index_e6, mark_e6 = row["index_e6"], row["mark_e6"]

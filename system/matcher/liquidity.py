@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from system.matcher.book import Book
 from system.matcher.fills import effect_of, position_after
 from system.matcher.steps import StpMode
-from system.model.market import MarketSpec
+from system.model.market import MarketKind, MarketSpec
 from system.model.order import BUY, Order
 from system.model.position import Position
 from system.model.units import QTY_SCALE
 from system.risk.positions import closable_e8
+
+if TYPE_CHECKING:
+    from system.matcher.matching import Engine
 
 
 def reaches(order: Order, price_e6: int) -> bool:
@@ -37,10 +41,13 @@ def is_own(maker: Order, taker: Order) -> bool:
     return maker.trade_group != "" and maker.trade_group == taker.trade_group
 
 
-def reachable_makers(taker: Order, book: Book, stp: StpMode) -> Iterator[Order]:
+def reachable_makers(taker: Order, engine: Engine, stp: StpMode) -> Iterator[Order]:
     """Yield the resting orders that a taker may meet, in the order in which it would."""
+    book = engine.book
+    lowest_e6, highest_e6 = engine.house.band
     for level in book.asks if taker.side == BUY else book.bids:
-        if not reaches(taker, level.price_e6):
+        price = level.price_e6
+        if not reaches(taker, price) or (highest_e6 and not lowest_e6 <= price <= highest_e6):
             return
         for maker in level:
             if stp is StpMode.NONE or not is_own(maker, taker):
@@ -50,12 +57,13 @@ def reachable_makers(taker: Order, book: Book, stp: StpMode) -> Iterator[Order]:
 
 
 class Rehearsal:
-    """Positions as planned fills would leave them; the real ones stay untouched."""
+    """Positions and open interest as planned fills would leave them; the real ones stay untouched."""
 
-    def __init__(self, positions: dict[str, Position], spec: MarketSpec) -> None:
+    def __init__(self, positions: dict[str, Position], spec: MarketSpec, open_interest_e8: int) -> None:
         self._actual = positions
         self._spec = spec
         self._planned: dict[str, Position] = {}
+        self.open_e8 = open_interest_e8
 
     def closable_e8(self, order: Order) -> int:
         """Return how much a reduce-only order could still close."""
@@ -67,6 +75,7 @@ class Rehearsal:
         effect = effect_of(before, order, price_e6, qty_e8, self._spec, cum_notional)
         if effect is None:
             return False
+        self.open_e8 += max(effect.size_e8, 0) - max(before.size_e8, 0)
         self._planned[order.trader] = position_after(before, effect)
         return True
 
@@ -75,22 +84,24 @@ class Rehearsal:
         return self._planned.get(trader) or self._actual.get(trader) or flat
 
 
-def fills_whole(
-    taker: Order, book: Book, positions: dict[str, Position], spec: MarketSpec, stp: StpMode
-) -> bool:
+def fills_whole(taker: Order, engine: Engine, stp: StpMode) -> bool:
     """Trade in shadow, maker by maker as the engine would, and tell whether nothing is left."""
-    rehearsal = Rehearsal(positions, spec)
+    rehearsal = Rehearsal(engine.positions, engine.spec, engine.open_interest_e8)
+    cap_e8 = 0 if engine.spec.kind is MarketKind.SPOT else engine.spec.oi_cap_e8
     left, cum_notional = taker.leaves_e8, taker.cum_notional
-    for maker in reachable_makers(taker, book, stp):
+    for maker in reachable_makers(taker, engine, stp):
         price = maker.limit_price_e6
         qty = min(left, maker.leaves_e8)
         if maker.reduce_only:
             qty = min(qty, rehearsal.closable_e8(maker))
         if taker.reduce_only and rehearsal.closable_e8(taker) < qty:
             return False
+        open_e8 = rehearsal.open_e8
         if not qty or not rehearsal.trade(maker, price, qty, maker.cum_notional):
             continue  # the engine cancels such a maker and goes on
         if not rehearsal.trade(taker, price, qty, cum_notional):
+            return False
+        if cap_e8 and rehearsal.open_e8 > max(cap_e8, open_e8):
             return False
         cum_notional += price * qty // QTY_SCALE
         left -= qty

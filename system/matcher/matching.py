@@ -238,7 +238,7 @@ class Engine:
 
     def _fills(self, order: Order) -> bool:
         mode = StpMode(order.stp) if order.stp else self.stp
-        return fills_whole(order, self.book, self.positions, self.spec, mode)
+        return fills_whole(order, self, mode)
 
     def _match(self, taker: Order, now_ns: int) -> Iterator[Step]:
         """Meet the other side, best price first, oldest first, until the taker ends or finds nothing more."""

@@ -167,8 +167,14 @@ def read_many(store: Store, table: str, wanted: list[Key]) -> list[Item]:
 def load_bucket(store: Store, symbol: str, now_ns: int, tiers: Tiers = LITERAL) -> MinuteBucket:
     """Return the accumulator of the present minute, restored from its row when there is one."""
     bucket = MinuteBucket(symbol, now_ns, tiers)
-    for each in (bucket,) if bucket.fine is None else (bucket, bucket.fine):
-        row = store.get(keys.STATS_INTRADAY, each.key)
-        if row is not None:
-            each.restore(row)
+    row = store.get(keys.STATS_INTRADAY, bucket.key)
+    if row is not None:
+        bucket.restore(row)
+    fine = bucket.fine
+    if fine is not None:
+        own = store.get(keys.STATS_INTRADAY, fine.key)
+        if own is not None:
+            fine.restore(own)
+        elif row is not None:
+            fine.go_on_from(row)
     return bucket

@@ -127,6 +127,11 @@ class MinuteBucket:
                 if key in row:
                     self._gauges[key] = row[key]
 
+    def go_on_from(self, minute: Item) -> None:
+        """Take the gauges in force from the row of the minute: these five seconds have none yet."""
+        self._gauges = {name: minute[name] for name in names.GAUGE_NAMES if name in minute}
+        self._moved = self._gauges.copy()
+
     def _roll(self, now_ns: int) -> None:
         """Begin the next minute when its time has come; a clock that steps back changes nothing."""
         if now_ns >= self.minute_ns + self._span_ns:
@@ -232,6 +237,8 @@ class MinuteBucket:
         """Forget what the commit has added."""
         if self.fine is not None:
             self.fine.committed()
+        if not self._sums and not self._measured:
+            return  # nothing was, and what is in force waits for the row
         self._sums = []
         self._buckets = {}
         self._moved = {}

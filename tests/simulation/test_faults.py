@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sim.faults import FAULTS
+from sim.kernel.history import HistoryReader
 from sim.run import run
 from sim.scenario.schema import Scenario
 from tests.simulation.scenes import small
@@ -116,7 +117,10 @@ STRIKES: dict[str, tuple[str, ...]] = {
         "{fault: rpc_slow, target: settle, probability: 30 %}",
         "{fault: rpc_slow, target: settle, by: 2 s}",
     ),
-    "stuck_transaction": ("{fault: stuck_transaction, during: [0 s, 65 s]}",),
+    "stuck_transaction": (
+        "{fault: stuck_transaction, during: [0 s, 65 s]}",
+        "{fault: stuck_transaction, first_wins: true}",
+    ),
     "throttle": (
         "{fault: throttle, during: [1 s, 6 s], probability: 3 %}",
         "{fault: throttle, target: settle, call: 'chain.*', at: 0 s}",
@@ -161,6 +165,8 @@ def longer_for(line: str) -> tuple[str, ...]:
     """Return the settings for a run that meets the fault."""
     if "dead_letter" in line:
         return ("duration=640 s", "agents.1.rate=3 /min", "agents.2.rate=3 /min", "agents.0.refresh=60 s")
+    if "first_wins" in line:
+        return ("duration=300 s", "agents.1.rate=6 /min", "agents.2.rate=6 /min", "agents.0.refresh=30 s")
     return ("duration=70 s",) if any(word in line for word in LATE) else ()
 
 
@@ -174,6 +180,27 @@ def test_a_fault_strikes_and_breaks_nothing(line: str, interleaving: str) -> Non
     assert times > 0, "it never struck"
     assert record.failures == []
     assert record.counts["fills"] > 0
+
+
+def test_what_a_better_offer_replaced_is_mined_and_found(tmp_path: Path) -> None:
+    line = "{fault: stuck_transaction, first_wins: true}"
+
+    record = run(with_faults(1, line, more=longer_for(line)), out=tmp_path).record
+
+    history = HistoryReader(tmp_path / "history.jsonl.zst")
+    late = [event for _, event in history.of_kind("fault") if "nonce" in event]
+    newest: dict[str, str] = {}  # hash by batch
+    overturned = []
+    for _, event in history.of_kind("tx"):
+        for write in event["w"]:
+            if write[0] != "upd" or not write[2].startswith("BATCH#") or "tx_hash" not in write[4]:
+                continue
+            if write[4]["status"] == "CONFIRMED" and newest[write[2]] != write[4]["tx_hash"]:
+                overturned.append(write[2])
+            newest[write[2]] = write[4]["tx_hash"]
+    assert late
+    assert record.failures == []
+    assert overturned
 
 
 def test_a_fault_that_cannot_strike_changes_nothing() -> None:

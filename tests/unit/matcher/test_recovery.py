@@ -2,7 +2,9 @@
 
 import pytest
 
+from system.matcher.book import Book
 from system.matcher.recovery import LeaseHeld, load_bucket, load_positions, read_many, rebuild, take_lease
+from system.metrics.buckets import Tiers
 from system.model.errors import Unavailable
 from system.model.keys import Key
 from system.model.units import MINUTE_NS, NS
@@ -183,6 +185,27 @@ def test_the_minute_goes_on_where_it_was(floor):
     )
     later = load_bucket(floor.store, "BTC-PERP", START_NS + MINUTE_NS)
     assert later.actions() == []
+
+
+@rule("METR-016")
+def test_five_seconds_after_a_restart_have_the_gauges_of_their_minute(floor):
+    """A rate that is measured once a minute is in force in every bucket of it, whoever began that."""
+    tiers = Tiers(fine=True)
+    first = load_bucket(floor.store, "BTC-PERP", START_NS, tiers)
+    first.gauge(Book(), 5, START_NS, {"iv_ppm": 78})
+    for action in first.actions():
+        floor.store.write(action)
+
+    again = load_bucket(floor.store, "BTC-PERP", START_NS + 7 * NS, tiers)
+    assert again.actions() == []
+    again.committed()  # of something else
+    again.open_interest(6, START_NS + 7 * NS)
+    for action in again.actions():
+        floor.store.write(action)
+
+    *fine, minute = sorted(floor.store.scan("StatsIntraday"), key=lambda row: len(row["PK"]), reverse=True)
+    assert [row["iv_ppm"] for row in fine] == [78, 78]
+    assert minute["iv_ppm"] == 78
 
 
 @rule("COMM-002")

@@ -123,6 +123,18 @@ def test_a_market_that_is_not_to_be_calmed(terms):
     assert venue.engine.state is S.ACTIVE
 
 
+@rule("MATC-022")
+@rule("MATC-033")
+def test_what_lies_beyond_the_band_fills_no_fok():
+    venue = Venue(plain(band_ppm=50_000))
+    mark(venue, 100)
+    venue.send("ann", "SELL", 1, 104)
+    venue.send("cat", "SELL", 1, 106)
+    venue.send("bob", "BUY", 2, 106, tif="FOK", uuid="fok")
+    assert ended(venue.orders["fok"]) == ("EXPIRED", "FOK_NOT_FILLED")
+    assert venue.orders["fok"].cum_qty_e8 == 0
+
+
 @rule("MATC-033")
 def test_an_older_mark_changes_nothing():
     venue = Venue(plain())
@@ -139,6 +151,18 @@ def test_open_interest_has_a_cap():
     venue.send("cat", "BUY", 1, 100, uuid="more")
     assert ended(venue.orders["more"]) == ("REJECTED", "OPEN_INTEREST_CAP")
     assert venue.engine.open_interest_e8 == 2 * E8
+
+
+@rule("MATC-022")
+@rule("MATC-034")
+def test_what_would_pass_the_cap_fills_no_fok():
+    venue = Venue(replace(TOY, oi_cap_e8=2 * E8))
+    venue.send("ann", "SELL", 5, 100)
+    venue.send("bob", "BUY", 1, 100)
+    venue.send("cat", "BUY", 2, 100, tif="FOK", uuid="more")
+    assert ended(venue.orders["more"]) == ("EXPIRED", "FOK_NOT_FILLED")
+    venue.send("cat", "BUY", 1, 100, tif="FOK", uuid="enough")
+    assert venue.orders["enough"].status == "FILLED"
 
 
 @rule("MATC-046")
