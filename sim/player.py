@@ -37,6 +37,7 @@ class Journal:
         self.player = player
         self.now_ns = self.door.now_ns
         self.sleep = self.door.sleep
+        self.signal = self.door.signal
         self.said: list[Said] = []
         for desk in player.world.desks:
             desk.door = self
@@ -50,6 +51,14 @@ class Journal:
     def request(self, event: dict[str, Any], on_response: Callable[[dict[str, Any]], None] | None) -> None:
         self._note("request", event, heard=on_response is not None)
         self.door.request(event, on_response)
+
+    def hole(self, who: str, channel: str, numbers: list[int], new: bool) -> None:
+        self._note("hole", who, channel, numbers, new)
+        self.door.hole(who, channel, numbers, new)
+
+    def healed(self, who: str, channel: str) -> None:
+        self._note("healed", who, channel)
+        self.door.healed(who, channel)
 
     def connect(self, connection_id: str, on_message: Callable[[bytes], None]) -> None:
         self._note("connect", connection_id, heard=True)

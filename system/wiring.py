@@ -131,7 +131,7 @@ class System:
         return self._router.handle(event, context)
 
     def websocket(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
-        """$connect, $disconnect, subscribe, unsubscribe."""
+        """$connect, $disconnect, subscribe, unsubscribe, ping."""
         return self._websocket.handle(event, context)
 
     def matcher(self, event: dict[str, Any], context: Any) -> dict[str, Any]:

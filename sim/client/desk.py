@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import orjson
 import simpy
 
+from sim.client.hearing import Hearing
 from sim.client.records import TERMINAL_STATES, OpenOrder, Position
 from sim.client.requests import Draft, Requests
 from sim.client.view import MarketView, parse
@@ -47,6 +48,15 @@ class Door(Protocol):
     def say(self, connection_id: str, body: str) -> None:
         """Send text on an open WebSocket, after what was said before."""
 
+    def signal(self) -> simpy.Event:
+        """Return an event that comes when it is told to."""
+
+    def hole(self, who: str, channel: str, numbers: list[int], new: bool) -> None:
+        """Take note that a reader has missed messages of a channel."""
+
+    def healed(self, who: str, channel: str) -> None:
+        """Take note that a reader knows the state again."""
+
 
 class Desk:
     """One agent's place at the exchange.
@@ -65,16 +75,17 @@ class Desk:
         "_held",
         "_live",
         "_nonce",
-        "_requests",
         "_views",
         "accepted",
         "account",
         "cash_usdc",
+        "connection",
         "dice",
         "door",
         "fees_usdc",
         "fills",
         "funds",
+        "hearing",
         "known_accounts",
         "known_orders",
         "name",
@@ -83,6 +94,7 @@ class Desk:
         "positions",
         "rejected",
         "rejects",
+        "requests",
         "sent",
         "trader",
     )
@@ -112,11 +124,13 @@ class Desk:
         self.rejects: Counter[str] = Counter()
         self.cash_usdc = 0
         self.fees_usdc = 0
-        self._requests = requests
+        self.requests = requests
         self._views = {symbol: MarketView(spec) for symbol, spec in specs.items()}
         self._live: dict[str, OpenOrder] = {}
         self._held: Counter[str] = Counter()
         self._nonce = 0
+        self.connection = ""  # of its WebSocket, once it listens
+        self.hearing = Hearing()
 
     # --- time and knowledge ---------------------------------------------------------------------
 
@@ -174,14 +188,14 @@ class Desk:
 
     def listen(self, *symbols: str) -> None:
         """Open the WebSocket: its own orders and positions, and the market channels of `symbols`."""
-        connection_id = "ws-" + self.name
-        self.door.connect(connection_id, self._hear)
+        self.connection = "ws-" + self.name
+        self.door.connect(self.connection, self._hear)
         channels = [trader_channel(self.trader), *(market_channel(symbol) for symbol in symbols)]
-        self.door.say(connection_id, orjson.dumps({"action": "subscribe", "channels": channels}).decode())
+        self.door.say(self.connection, orjson.dumps({"action": "subscribe", "channels": channels}).decode())
 
     def look(self) -> None:
         """Ask GET /markets for the marks; the views know when the answer is here."""
-        self.door.request(self._requests.markets(self.now_ns), self._looked)
+        self.door.request(self.requests.markets(self.now_ns), self._looked)
 
     def _looked(self, response: Response) -> None:
         if response["statusCode"] != 200:
@@ -194,14 +208,20 @@ class Desk:
     def _hear(self, raw: bytes) -> None:
         message = parse(raw)
         kind = message.get("kind")
+        if "seq" in message:
+            self.hearing.hear(message["channel"], message["seq"])
         if kind == "orderUpdate":
-            self._order_changed(message["data"])
+            self.order_changed(message["data"])
         elif kind == "positionUpdate":
-            self._position_changed(message["data"])
+            self.position_changed(message["data"])
         elif "channel" in message:
             view = self._views.get(message["channel"].partition(".")[2])
             if view is not None:
                 view.hear(message)
+        elif kind == "subscribed":
+            self.hearing.subscribed(message["channels"])
+        elif kind == "pong":
+            self.hearing.told(message["channels"])
 
     # --- acting ---------------------------------------------------------------------------------
 
@@ -231,7 +251,7 @@ class Desk:
         self._live[client_order_id] = order
         self._held[asset] += hold
         self.sent += 1
-        event = self._requests.order(draft, nonce, client_order_id, self.door.now_ns())
+        event = self.requests.order(draft, nonce, client_order_id, self.door.now_ns())
         self.door.request(event, lambda response: self._answered(order, draft.replaces, response))
         return order
 
@@ -241,7 +261,7 @@ class Desk:
         if same_key:
             event["headers"] = {**event["headers"], HEADER: f"{self.name}-{self._nonce}"}
         self.door.request(event, None)
-        self.door.request(self._requests.again(event), None)
+        self.door.request(self.requests.again(event), None)
 
     def send_under_one_key(self, draft: Draft, other: Draft) -> None:
         """Send two orders under one idempotency key; the second must not get the first one's answer."""
@@ -252,14 +272,14 @@ class Desk:
 
     def send_in_name_of(self, account: str, draft: Draft) -> None:
         """Send an order that names another's account, under one's own signature; it must be refused."""
-        if self.accepted and account != self.account and self._requests.always_signs:
+        if self.accepted and account != self.account and self.requests.always_signs:
             self.door.request(self._written(draft, account), None)
 
     def _written(self, draft: Draft, account: str) -> dict[str, Any]:
         self._nonce += 1
         self.sent += 1
         client_order_id = f"{self.name}-{self._nonce}"
-        return self._requests.order(draft, self._nonce, client_order_id, self.door.now_ns(), account)
+        return self.requests.order(draft, self._nonce, client_order_id, self.door.now_ns(), account)
 
     def replace(self, order_id: str, qty_e8: int, price_e6: int) -> OpenOrder:
         """Send an order that takes the place of an open one (and loses its priority)."""
@@ -271,18 +291,18 @@ class Desk:
         """Ask to cancel one open order; it stays in `open_orders` until the exchange says so."""
         order = self.open_orders[order_id]
         order.leaving = True
-        event = self._requests.cancel(order_id, order.nonce, self.door.now_ns())
+        event = self.requests.cancel(order_id, order.nonce, self.door.now_ns())
         self.door.request(event, lambda response: self._cancel_answered(order, response))
 
     def move_margin(self, symbol: str, amount: int) -> None:
         """Ask to add uUSDC to a position's margin, or with a minus to take some out."""
         self._nonce += 1
-        self.door.request(self._requests.collateral(symbol, amount, self._nonce, self.door.now_ns()), None)
+        self.door.request(self.requests.collateral(symbol, amount, self._nonce, self.door.now_ns()), None)
 
     def ask(self, write: Written, heard: Callable[[Response], None]) -> None:
         """Send what `write` makes of this account's requests, its next nonce and the time."""
         self._nonce += 1
-        self.door.request(write(self._requests, self._nonce, self.now_ns), heard)
+        self.door.request(write(self.requests, self._nonce, self.now_ns), heard)
 
     def cancel_all(self, symbol: str, below: int | None = None) -> None:
         """Ask to cancel every order sent so far in one market, or those with a nonce below one."""
@@ -290,11 +310,11 @@ class Desk:
         for order in self._live.values():
             if order.symbol == symbol and order.nonce < floor:
                 order.leaving = True
-        self.door.request(self._requests.cancel_all(symbol, floor, self.door.now_ns()), None)
+        self.door.request(self.requests.cancel_all(symbol, floor, self.door.now_ns()), None)
 
     def cancel_of_another(self, order_id: str) -> None:
         """Ask to cancel an order that is somebody else's; it must be refused."""
-        self.door.request(self._requests.cancel(order_id, self._nonce or 1, self.door.now_ns()), None)
+        self.door.request(self.requests.cancel(order_id, self._nonce or 1, self.door.now_ns()), None)
 
     # --- hearing back ---------------------------------------------------------------------------
 
@@ -321,7 +341,8 @@ class Desk:
             # too late is fine, its end is on the way; anything else leaves the order as it was
             order.leaving = False
 
-    def _order_changed(self, data: dict[str, Any]) -> None:
+    def order_changed(self, data: dict[str, Any]) -> None:
+        """Take what the exchange says of an order, as news or as a row."""
         order = self._live.get(data["client_order_id"])
         if order is None:
             return  # ended already: a late or repeated message
@@ -347,8 +368,9 @@ class Desk:
         view = self._views[order.symbol]
         self._hold(order, view.hold(order.side, order.leaves_e8, order.price_e6, resting=True)[1])
 
-    def _position_changed(self, data: dict[str, Any]) -> None:
-        symbol, version = data["symbol"], data["version"]
+    def position_changed(self, data: dict[str, Any]) -> None:
+        """Take what the exchange says of a position, as news or as a row."""
+        symbol, version = data["symbol"], int(data["version"])
         position = self.position(symbol)
         if version <= position.version:
             return

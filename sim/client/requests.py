@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from sim.world.purse import Purse
+from system.api.reading import MAX_PAGE
 from system.config import SAMPLE_EVERY
 from system.model import typed_data
 from system.model.market import MarketSpec
@@ -212,6 +213,20 @@ class Requests:
         event = self._event("GET", "/positions", "/positions", None, now_ns)
         event["rawQueryString"] = "account=" + self._account
         event["queryStringParameters"] = {"account": self._account}
+        return event
+
+    def orders(self, now_ns: int) -> Event:
+        """Return GET /orders of this account, the newest as many as a page holds."""
+        event = self._event("GET", "/orders", "/orders", None, now_ns)
+        event["rawQueryString"] = f"account={self._account}&limit={MAX_PAGE}"
+        event["queryStringParameters"] = {"account": self._account, "limit": str(MAX_PAGE)}
+        return event
+
+    def depth(self, symbol: str, now_ns: int) -> Event:
+        """Return GET /markets/{symbol}/depth."""
+        path = f"/markets/{symbol}/depth"
+        event = self._event("GET", "/markets/{symbol}/depth", path, None, now_ns)
+        event["pathParameters"] = {"symbol": symbol}
         return event
 
     def markets(self, now_ns: int) -> Event:

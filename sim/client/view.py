@@ -31,10 +31,10 @@ class MarketView:
     __slots__ = (
         "_asks",
         "_bids",
-        "_depth_seq",
         "_in_full",
         "_mark_ns",
         "_trade_no",
+        "depth_seq",
         "funding_e12",
         "index_e6",
         "last_price_e6",
@@ -51,7 +51,7 @@ class MarketView:
         self.last_price_e6: int | None = None
         self._bids: Sequence[Sequence[Any]] = ()
         self._asks: Sequence[Sequence[Any]] = ()
-        self._depth_seq = -1
+        self.depth_seq = -1
         self._mark_ns = -1
         self._trade_no = -1
 
@@ -126,8 +126,8 @@ class MarketView:
         """Take one message of the market channel; late and repeated ones change nothing."""
         kind, data = message["kind"], message["data"]
         if kind == "depth":
-            if message["seq"] > self._depth_seq:
-                self._depth_seq = message["seq"]
+            if message["seq"] > self.depth_seq:
+                self.depth_seq = message["seq"]
                 self._bids, self._asks = data["bids"], data["asks"]
         elif kind == "trade":
             if data["trade_no"] > self._trade_no:

@@ -9,6 +9,7 @@ from sim.invariants import (
     door_keeps_its_word,
     every_trade_settled,
     feed_against_rows,
+    feeds_heal,
     fills_count_once,
     funding_follows_sizes,
     i1_sizes_cancel_out,

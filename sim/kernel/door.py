@@ -23,6 +23,7 @@ class Door:
         # the clock's own methods: agents call them at every beat
         self.now_ns = cloud.timeline.now_ns
         self.sleep = cloud.timeline.sleep
+        self.signal = cloud.timeline.env.event
         by_handler = {function.name: function.logical_id for function in cloud.template.functions()}
         self._api = cloud.functions[by_handler["api"]]
         self._websocket = cloud.functions[by_handler["websocket"]]
@@ -88,6 +89,16 @@ class Door:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             route = "$default"
         self._socket_event(connection_id, route if route in self._answers else "$default", body)
+
+    def hole(self, who: str, channel: str, numbers: list[int], new: bool) -> None:
+        """Take note that a reader has missed messages of a channel."""
+        event = {"e": "hole", "who": who, "ch": channel, "n": numbers, "new": new}
+        self.cloud.history.add({"t": self.cloud.timeline.elapsed_ns, **event})
+
+    def healed(self, who: str, channel: str) -> None:
+        """Take note that a reader knows the state again."""
+        event = {"t": self.cloud.timeline.elapsed_ns, "e": "healed", "who": who, "ch": channel}
+        self.cloud.history.add(event)
 
     def _socket_event(self, connection_id: str, route: str, body: str) -> None:
         event = {

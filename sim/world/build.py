@@ -14,6 +14,7 @@ import orjson
 
 from sim.client.desk import Desk
 from sim.client.requests import Requests, Signing
+from sim.client.watch import Watch
 from sim.events import MarketAction, shocked
 from sim.faults import Grounds
 from sim.invariants.state import ChainView
@@ -232,6 +233,7 @@ class World:
         )
         self.desks.append(desk)
         self.timeline.env.process(wallet.agent.live(desk))
+        self.timeline.env.process(Watch(desk).live())
         return desk
 
     def _block(self) -> None:

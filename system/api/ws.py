@@ -1,4 +1,4 @@
-"""The WebSocket routes: $connect, $disconnect, subscribe, unsubscribe.
+"""The WebSocket routes: $connect, $disconnect, subscribe, unsubscribe, ping.
 
 Who subscribes is told the number of each channel's last message: what comes then has the next one, and
 so the reader sees what it missed, from its first message on.
@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 
 from system.model import keys
+from system.model.errors import ConditionFailed
 from system.model.units import NS
 from system.ports.clock import Clock
-from system.ports.store import Delete, Put, Store, query_all
+from system.ports.store import EXISTS, Delete, Put, Store, Update, query_all
 
-CONNECTION_TTL_S = 86_400
+CONNECTION_TTL_S = 900
+"""How long a connection is remembered that says nothing; API Gateway hangs up after ten minutes."""
 CHANNEL = re.compile(r"(market|admin)\.[A-Za-z0-9-]{3,40}|trader\.[0-9a-f-]{36}")
 MAX_CHANNELS = 50
 _COUNTERS = {"market": "feed_seq", "admin": "admin_seq", "trader": "seq"}
@@ -40,6 +42,8 @@ class WebSocketRoutes:
         if route == "$disconnect":
             self._disconnect(connection_id)
             return {"statusCode": 200}
+        if route == "ping":
+            return self._pong(connection_id)
         return self._listen(connection_id, route, event.get("body") or "")
 
     def _connect(self, connection_id: str) -> None:
@@ -57,6 +61,23 @@ class WebSocketRoutes:
         pk = keys.connection_pk(connection_id)
         for row in query_all(self.store, keys.WS_CONNECTIONS, pk):
             self.store.write(Delete(keys.WS_CONNECTIONS, keys.Key(pk, row["SK"])))
+
+    def _pong(self, connection_id: str) -> dict[str, Any]:
+        """Keep a connection and what it listens to; say where its channels are. Rule: SOCK-003.
+
+        Who finds a number that he has not heard has missed the last message, which no later one tells.
+        """
+        pk, ttl = keys.connection_pk(connection_id), self.clock.now_ns() // NS + CONNECTION_TTL_S
+        last: dict[str, int] = {}
+        for row in query_all(self.store, keys.WS_CONNECTIONS, pk):
+            renewed = Update(keys.WS_CONNECTIONS, keys.Key(pk, row["SK"]), put={"ttl": ttl}, when=EXISTS)
+            try:
+                self.store.write(renewed)
+            except ConditionFailed:
+                continue  # it has just left
+            if channel := row.get("channel"):
+                last[channel] = self._last(channel)
+        return _said({"kind": "pong", "channels": last})
 
     def _listen(self, connection_id: str, route: str, body: str) -> dict[str, Any]:
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 from system.feed.envelope import numbered, read_envelope, read_messages
 from system.model import keys
+from system.model.units import NS
 from system.ports.clock import Clock
 from system.ports.queue import Sockets
 from system.ports.store import Delete, Store, query_all
@@ -64,7 +65,8 @@ class FanOut:
         if known is not None and now_ns - known[0] < self.cache_ns:
             return known[1]
         rows = query_all(self.store, keys.WS_CONNECTIONS, channel, index="channel")
-        connections = [row["connection_id"] for row in rows]
+        # TTL deletes within days: who has been silent for too long is passed over until then
+        connections = [row["connection_id"] for row in rows if row["ttl"] * NS > now_ns]
         self._subscribers[channel] = (now_ns, connections)
         return connections
 

@@ -52,7 +52,7 @@ class Caller:
         self.nonce += 1
         price_e6 = price_e6 or self.mark_e6 - 5_000 * TICK_E6
         draft = Draft(symbol, side, how.pop("qty_e8", lots * LOT_E8), price_e6, **how)
-        return self.desk._requests.order(
+        return self.desk.requests.order(
             draft, self.nonce, f"caller-{self.nonce}", self.world.timeline.now_ns()
         )
 
@@ -88,7 +88,7 @@ def flipped(event: Event) -> Event:
 
 
 def signed_by_another(caller: Caller) -> Event:
-    mine, theirs = caller.order(), caller.other._requests
+    mine, theirs = caller.order(), caller.other.requests
     draft = Draft(PERP, BUY, 10 * LOT_E8, caller.mark_e6)
     foreign = theirs.order(draft, caller.nonce, "x", 0)
     return changed(foreign, account=orjson.loads(mine["body"])["account"])
@@ -103,11 +103,11 @@ def without(event: Event, field: str) -> Event:
 def cancel_of_anothers(caller: Caller) -> Event:
     order = caller.open_order_of_the_other()
     order_id = f"{order['symbol']}:{order['uuid']}"
-    return caller.desk._requests.cancel(order_id, order["nonce"], caller.world.timeline.now_ns())
+    return caller.desk.requests.cancel(order_id, order["nonce"], caller.world.timeline.now_ns())
 
 
 def cancel_of_nothing(caller: Caller) -> Event:
-    return caller.desk._requests.cancel(f"{PERP}:nothing", 1, caller.world.timeline.now_ns())
+    return caller.desk.requests.cancel(f"{PERP}:nothing", 1, caller.world.timeline.now_ns())
 
 
 # what is sent; the answer's status, reason and field; words of its detail
@@ -243,7 +243,7 @@ def vandal(desk: Desk) -> Life:
         desk.buy(PERP, LOT_E8, price_e6 + 1)
         desk.buy(PERP, LOT_E8, price_e6 * 3)
         desk.door.request(
-            flipped(desk._requests.order(Draft(PERP, BUY, LOT_E8, price_e6), 999, "", desk.now_ns)), None
+            flipped(desk.requests.order(Draft(PERP, BUY, LOT_E8, price_e6), 999, "", desk.now_ns)), None
         )
         yield desk.sleep(10**9)
     desk.buy(PERP, LOT_E8, price_e6)

@@ -163,6 +163,7 @@ def test_routes() -> None:
         "$disconnect",
         "subscribe",
         "unsubscribe",
+        "ping",
         "$default",
     ]
     answers = {route.key: route.answers for route in template.ws_routes()}
@@ -171,6 +172,7 @@ def test_routes() -> None:
         "$disconnect": False,
         "subscribe": True,
         "unsubscribe": True,
+        "ping": True,
         "$default": True,
     }
 

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from system.api.ws import WebSocketRoutes
+from system.model import keys
 from system.model.units import NS
 from tests.rules import rule
 from tests.unit.floor import START_NS, Floor, trader
@@ -39,7 +40,7 @@ def test_from_connect_to_disconnect():
         *(("WS#c1", f"SUB#{name}") for name in sorted(channels)),
         ("WS#c2", "META"),
     ]
-    assert {row["ttl"] for row in floor.store.scan("WSConnections")} == {START_NS // NS + 86_400}
+    assert {row["ttl"] for row in floor.store.scan("WSConnections")} == {START_NS // NS + 900}
 
     left = ["admin.BTC-PERP", "market.BTC-PERP"]
     said = say(floor, "unsubscribe", {"channels": left})
@@ -99,6 +100,28 @@ def test_who_subscribes_is_told_how_far_market_and_admins_are():
         "admin.BTC-PERP": 1,
         "admin.sBTC-USDC": 0,
     }
+
+
+@rule("SOCK-003")
+def test_a_ping_renews_everything_and_tells_the_numbers():
+    floor = Floor()
+    mine = "trader." + trader("ann")
+    say(floor, "$connect")
+    say(floor, "subscribe", {"channels": ["market.BTC-PERP", mine]})
+    floor.store.count("WSConnections", "seq", {keys.channel_key(mine): 7})
+    floor.clock.advance(600 * NS)
+    said = say(floor, "ping")
+    told = {"kind": "pong", "channels": {"market.BTC-PERP": 0, mine: 7}}
+    assert (said["statusCode"], json.loads(said["body"])) == (200, told)
+    held = [row for row in floor.store.scan("WSConnections") if row["PK"] == "WS#c1"]
+    assert [row["ttl"] for row in held] == [START_NS // NS + 1_500] * 3
+
+
+@rule("SOCK-003")
+def test_a_ping_of_a_connection_that_was_forgotten_brings_nothing_back():
+    floor = Floor()
+    assert json.loads(say(floor, "ping")["body"]) == {"kind": "pong", "channels": {}}
+    assert rows(floor) == []
 
 
 def test_an_unknown_action():

@@ -85,6 +85,18 @@ def test_all_of_them_gone(hall):
     assert hall.floor.store.scan("WSConnections") == []
 
 
+@rule("SOCK-003")
+def test_who_is_silent_for_too_long_hears_nothing_more(hall):
+    hall.join("a", "market.BTC-PERP")
+    hall.join("b", "market.BTC-PERP")
+    hall.floor.clock.advance(899 * NS)
+    hall.say("b", "ping")
+    hall.publish(BTC)
+    hall.floor.clock.advance(NS)
+    hall.publish(BTC)
+    assert [len(hall.heard[name]) for name in "ab"] == [1, 2]
+
+
 @rule("FANO-003")
 def test_subscribers_are_read_once_a_while(hall):
     hall.join("a", "market.BTC-PERP")

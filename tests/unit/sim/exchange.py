@@ -44,6 +44,7 @@ class TinyExchange:
         self.free = FUNDS["USDC"]  # what everybody is told to have available
         self.sent: list[dict[str, Any]] = []
         self.said: list[tuple[str, str]] = []
+        self.noted: list[tuple[Any, ...]] = []
         self.listeners: list[Callable[[bytes], None]] = []
         self.resting: dict[str, Order] = {}
         self.positions: dict[tuple[str, str], Position] = {}
@@ -74,6 +75,15 @@ class TinyExchange:
 
     def say(self, connection_id: str, body: str) -> None:
         self.said.append((connection_id, body))
+
+    def signal(self) -> simpy.Event:
+        return self.env.event()
+
+    def hole(self, who: str, channel: str, numbers: list[int], new: bool) -> None:
+        self.noted.append(("hole", who, channel, numbers, new))
+
+    def healed(self, who: str, channel: str) -> None:
+        self.noted.append(("healed", who, channel))
 
     # the exchange
 

@@ -189,7 +189,7 @@ def test_the_end_may_be_told_before_the_answer(exchange: TinyExchange, desk: Des
         "fee_paid": "30000",
         "reason": "",
     }
-    desk._order_changed(said)
+    desk.order_changed(said)
 
     settle(exchange)
 

@@ -37,6 +37,7 @@ from tests.unit.sim.fixtures.sabotage import (
     marked,
     message,
     misplaced_object,
+    missed,
     not_heard,
     observed,
     option_closed,
@@ -163,6 +164,9 @@ BEFORE_END: list[tuple[str, Break]] = [
     ("feed_against_rows", told("orderUpdate", TRADERS["bob"], order_id="BTC-PERP:0196-00000003")),
     ("feed_against_rows", told("orderUpdate", TRADERS["ann"], order_id="BTC-PERP:0196-00000004")),
     ("feed_against_rows", told("positionUpdate", TRADERS["ann"], symbol="BTC-PERP")),
+    ("feeds_heal", missed("market.BTC-PERP", 1)),
+    ("feeds_heal", missed("trader." + TRADERS["ann"], 3)),
+    ("feeds_heal", missed("trader." + TRADERS["ann"], 1, new=True, after_ns=61 * 10**9)),
     ("liquidations_have_a_reason", closed_by_force),
     ("sequence", message("depth", 99)),
     ("sequence", message("trade", 8, "1")),
@@ -221,8 +225,8 @@ def test_a_healthy_exchange_holds_at_the_end() -> None:
     assert {name: f"{v.first} {v.error}" for name, v in verdicts.items() if v.outcome != "held"} == {}
     assert set(verdicts) == set(INVARIANTS)
     idle = {name for name, verdict in verdicts.items() if not verdict.looked_at}
-    assert idle == {  # neither funding, nor options, nor a forced close
-        *("I7_funding_is_zero_sum", "I8_writers_lock_the_payoff"),
+    assert idle == {  # neither funding, nor options, nor a forced close, nor anything that was missed
+        *("feeds_heal", "I7_funding_is_zero_sum", "I8_writers_lock_the_payoff"),
         *("funding_follows_sizes", "liquidations_have_a_reason", "options_pay_the_payoff"),
     }
 
@@ -251,7 +255,7 @@ def test_each_can_break_while_it_runs(name: str, sabotage: Break) -> None:
     assert verdict.first.at_ns == exchange.now_ns
 
 
-@rule("CONS-009", "CONS-010", "CONS-011", "CONS-032", "CONS-033", "CONS-034", "CONS-036")
+@rule("CONS-009", "CONS-010", "CONS-011", "CONS-032", "CONS-033", "CONS-034", "CONS-036", "CONS-040")
 @pytest.mark.parametrize(
     ("name", "sabotage"), BEFORE_END, ids=[f"{n}-{i}" for i, (n, _) in enumerate(BEFORE_END)]
 )
