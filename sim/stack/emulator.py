@@ -1,7 +1,8 @@
 """Runs a command beside MiniStack: `python -m sim.stack.emulator COMMAND...`, without Docker, on 127.0.0.1.
 
 MiniStack lives in an environment of its own (`make test-localstack` makes it). The command gets
-DEXSIM_ENDPOINT; when it ends, MiniStack is stopped, and its exit code is ours.
+DEXSIM_ENDPOINT, and DEXSIM_CLOCK, by which a run tells MiniStack what time it is; when it ends,
+MiniStack is stopped, and its exit code is ours.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from system.model.errors import ProvisionError
 
@@ -25,14 +27,35 @@ PROGRAM = Path(__file__).parents[2] / "build" / "ministack" / "bin" / "python"
 _START_S = 60
 _STOP_S = 10
 # Its numbers are rounded to 28 digits unless this is said before it starts; DynamoDB has 38.
-_SITE = (
-    "import decimal\ndecimal.DefaultContext.prec = 38\ndecimal.setcontext(decimal.DefaultContext.copy())\n"
-)
+_SITE = """
+import decimal
+decimal.DefaultContext.prec = 38
+decimal.setcontext(decimal.DefaultContext.copy())
+
+# time is what the file says (sim/world/endpoint_backend.py), and the machine's while it says nothing
+import mmap, os, struct, time
+if "DEXSIM_CLOCK" in os.environ:
+    with open(os.environ["DEXSIM_CLOCK"], "rb") as file:
+        now = mmap.mmap(file.fileno(), 8, prot=mmap.PROT_READ)
+    wall, told = time.time, struct.Struct("<q").unpack_from
+    time.time = lambda: told(now)[0] / 1e9 or wall()
+"""
+
+
+class Emulator(NamedTuple):
+    """Where it answers, and the file that sets its time."""
+
+    url: str
+    clock: Path
+
+    def environment(self) -> dict[str, str]:
+        """Return what a command needs to find it."""
+        return {"DEXSIM_ENDPOINT": self.url, "DEXSIM_CLOCK": str(self.clock)}
 
 
 @contextmanager
-def ministack(program: Path = PROGRAM) -> Iterator[str]:
-    """Start MiniStack on a free port of 127.0.0.1 and give its URL; stop it and all it started at the end.
+def ministack(program: Path = PROGRAM) -> Iterator[Emulator]:
+    """Start MiniStack on a free port of 127.0.0.1 and say where; stop it and all it started at the end.
 
     Raises:
         ProvisionError: it is not installed, or does not answer.
@@ -42,11 +65,12 @@ def ministack(program: Path = PROGRAM) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="dexsim-ministack-") as folder:
         Path(folder, "sitecustomize.py").write_text(_SITE)
         port = _free_port()
-        log = Path(folder, "log")
+        log, clock = Path(folder, "log"), Path(folder, "clock")
+        clock.write_bytes(bytes(8))
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [program, "-m", "ministack"],
-                env={**_environment(folder), "GATEWAY_PORT": str(port)},
+                env={**_environment(folder), "GATEWAY_PORT": str(port), "DEXSIM_CLOCK": str(clock)},
                 cwd=folder,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -55,7 +79,7 @@ def ministack(program: Path = PROGRAM) -> Iterator[str]:
             try:
                 url = f"http://127.0.0.1:{port}"
                 _wait(url, process, log)
-                yield url
+                yield Emulator(url, clock)
             finally:
                 _stop(process)
 
@@ -107,9 +131,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def main(command: list[str]) -> int:
     """Run the command beside MiniStack."""
-    with ministack() as url:
-        print(f"MiniStack answers at {url}", flush=True)
-        return subprocess.run(command, env={**os.environ, "DEXSIM_ENDPOINT": url}, check=False).returncode
+    with ministack() as emulator:
+        print(f"MiniStack answers at {emulator.url}", flush=True)
+        environment = {**os.environ, **emulator.environment()}
+        return subprocess.run(command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -45,7 +45,11 @@ def open_backend(name: str, template: Template, clock: Clock) -> Backend:
         from sim.world.moto_backend import MotoBackend
 
         return MotoBackend(template, clock)
-    raise ProvisionError(name, "backend", name, "expected memory or moto")
+    if name in ("localstack", "aws"):
+        from sim.world.endpoint_backend import EndpointBackend
+
+        return EndpointBackend(name, template, clock)
+    raise ProvisionError(name, "backend", name, "expected memory, moto, localstack or aws")
 
 
 def _memory(template: Template, clock: Clock) -> Backend:

@@ -20,7 +20,7 @@ from system.model.units import NS
 
 CARD = re.compile(r"^([A-Z]{4}-\d{3})")
 START_NS = 1_746_315_000 * NS
-BACKENDS = ("memory", "moto")
+BACKENDS = ("memory", "moto", pytest.param("localstack", marks=pytest.mark.localstack))
 
 
 class World(NamedTuple):

@@ -104,5 +104,5 @@ def test_what_an_emulator_drops_is_noticed(
 
 
 def test_an_unknown_backend_is_refused() -> None:
-    with pytest.raises(ProvisionError, match="expected memory or moto"):
+    with pytest.raises(ProvisionError, match="expected memory, moto, localstack or aws"):
         open_backend("mainframe", load_template(), ManualClock())
