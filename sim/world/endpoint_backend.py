@@ -14,6 +14,8 @@ import itertools
 import mmap
 import os
 import struct
+import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,10 @@ from sim.kernel.backend import Record
 from sim.kernel.template.stack import Template
 from sim.world.aws_backend import AwsBackend
 from system.adapters.aws.session import Clients
-from system.model.errors import PortError, ProvisionError
+from system.model.errors import PortError, ProvisionError, TimedOut
 from system.model.units import NS
 from system.ports.clock import Clock
+from system.ports.queue import Topic
 
 CLOCK_VARIABLE = "DEXSIM_CLOCK"
 _FORMAT = struct.Struct("<q")
@@ -96,8 +99,8 @@ class EndpointBackend(AwsBackend):
         path = environ.get(CLOCK_VARIABLE, "")
         if self.name == "aws" or not path:
             return
-        self._time = time = EmulatorClock(Path(path))
-        tell, now_ns = time.set, self._clock.now_ns
+        self._time = EmulatorClock(Path(path))
+        tell, now_ns = self._time.set, self._clock.now_ns
 
         def before_call(**_: Any) -> None:
             tell(now_ns())
@@ -129,6 +132,29 @@ class EndpointBackend(AwsBackend):
             return
         super().release(queue, receipt_handle)
 
+    def _wire(self, template: Template) -> None:
+        super()._wire(template)
+        self._told: list[str] = []
+        self.topic = _Remembering(self.topic, self._told)
+
+    def published(self) -> list[str]:
+        """Return and forget the topic's messages since the last call, in order of publication.
+
+        A topic hands on in its own time and order: everything that was published is waited for.
+        """
+        arrived: Counter[str] = Counter()
+        until = time.monotonic() + _HANDED_ON_S
+        while arrived.total() < len(self._told):
+            arrived.update(super().published())
+            if time.monotonic() > until:
+                problem = (
+                    f"{len(self._told)} messages published, {arrived.total()} arrived in {_HANDED_ON_S} s"
+                )
+                raise TimedOut(f"topic: {problem}")
+        messages = [each for each in self._told if arrived[each]]
+        self._told.clear()
+        return messages
+
     def close(self) -> None:
         """Take away what was made; calling it twice is no error."""
         if not self._open:
@@ -154,6 +180,19 @@ class EndpointBackend(AwsBackend):
             yield lambda name=bucket.name: _empty(clients, name)
 
 
+class _Remembering:
+    """A topic that notes what it was told."""
+
+    def __init__(self, topic: Topic, told: list[str]) -> None:
+        self._topic = topic
+        self._told = told
+
+    def publish(self, message: str) -> None:
+        self._topic.publish(message)
+        self._told.append(message)
+
+
+_HANDED_ON_S = 10
 _LONG_NS = 6 * 3_600 * NS
 
 
