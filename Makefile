@@ -110,9 +110,10 @@ setup: .venv/.stamp-project $(if $(wildcard contracts/package-lock.json),contrac
 	@$(if $(filter setup,$(MAKECMDGOALS)),echo 'Everything is installed; the command is $(BIN)/dexsim',:)
 
 .PHONY: test-localstack
-test-localstack: setup build/ministack/.stamp ## the template deployed to MiniStack and run there, without Docker: two minutes
-	@$(SAY) 'Starting MiniStack on 127.0.0.1, deploying the template, running the tests against it'
-	@$(BIN)/python -m sim.stack.emulator $(BIN)/python -m pytest -q -m localstack tests/emulator $(WRITE)
+test-localstack: setup build/ministack/.stamp build/localstack/.stamp ## the template on MiniStack and LocalStack, without Docker: seven minutes (DEEP=1: twelve)
+	@$(SAY) 'Starting MiniStack and LocalStack on 127.0.0.1, deploying the template, running the tests against them'
+	@$(BIN)/python -m sim.stack.emulator $(BIN)/python -m pytest -q tests/emulator tests/conformance \
+	  -m 'localstack$(if $(DEEP),, and not deep)' $(WRITE)
 
 .PHONY: test-deep
 test-deep: setup check compiled test-contracts ## everything that takes minutes: many seeds, many examples
@@ -146,7 +147,8 @@ lock: $(UV) ## write the lock files anew from pyproject.toml (UPGRADE=1 takes ne
 	@$(LOCK) --universal $(foreach e,system sim contracts dev,--extra $(e)) -o requirements.lock
 	@$(LOCK) --python-version 3.11 --extra peers --constraint requirements.lock -o requirements-peers.lock
 	@$(LOCK) --python-version 3.11 --extra ministack -o requirements-ministack.lock
-	@git --no-pager diff --stat -- requirements.lock requirements-peers.lock requirements-ministack.lock
+	@$(LOCK) --python-version 3.11 --extra localstack -o requirements-localstack.lock
+	@git --no-pager diff --stat -- 'requirements*.lock'
 LOCK = $(UV_PIP) compile pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-config \
   --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 
@@ -206,6 +208,13 @@ build/ministack/.stamp: requirements-ministack.lock | $(UV)
 	@$(SAY) 'Installing MiniStack into an environment of its own'
 	@$(BIN)/python -m venv build/ministack
 	@$(BRIEFLY) $(UV_PIP) install --python build/ministack/bin/python --require-hashes --requirements requirements-ministack.lock
+	@touch $@
+
+build/localstack/.stamp: requirements-localstack.lock sim/stack/localstack.py | $(UV)
+	@$(SAY) 'Installing LocalStack into an environment of its own'
+	@$(BIN)/python -m venv build/localstack
+	@$(BRIEFLY) $(UV_PIP) install --python build/localstack/bin/python --require-hashes --requirements requirements-localstack.lock
+	@$(BIN)/python -m sim.stack.localstack
 	@touch $@
 
 contracts/node_modules/.stamp: contracts/package-lock.json | needs

@@ -187,12 +187,14 @@ def test_no_registry_and_no_path_of_one_machine() -> None:
     )
 
 
+OWN_ENVIRONMENTS = ("peers", "ministack", "localstack")
+
+
 def test_the_lock_is_in_step_with_pyproject() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert {"system", "sim", "contracts", "dev"} <= extras.keys()
     for group, requirements in extras.items():
-        own = {"peers": "requirements-peers.lock", "ministack": "requirements-ministack.lock"}
-        name = own.get(group, "requirements.lock")
+        name = f"requirements-{group}.lock" if group in OWN_ENVIRONMENTS else "requirements.lock"
         locked = dict(re.findall(r"(?m)^([a-z0-9._-]+)==(\S+)", (ROOT / name).read_text()))
         for text in requirements:
             wanted = Requirement(text)

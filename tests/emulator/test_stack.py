@@ -7,174 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import aiohttp
 import pytest
 
 from sim.kernel.template.stack import load_template
-from sim.stack.carrier import Carrier
-from sim.stack.deploy import Target, deploy, target_of
-from sim.stack.package import Package, build_package
 from system.adapters.aws.store import DynamoStore
-from system.model import dynamo_json, keys, typed_data
+from system.model import dynamo_json, keys
 from system.model.order import trader_of
-from system.ports.store import Put, Update
 from tests import marks
+from tests.emulator.deployed import (
+    E6,
+    E8,
+    Stack,
+    account_of,
+    carrier_of,
+    draft,
+    fund,
+    signed_cancel,
+    until,
+)
 from tests.inventory import EMULATOR, LINES
 
 pytestmark = pytest.mark.localstack
-
-ADMIN, PASSWORD = "ada", "Correct-Horse-1-Battery"
-SETTLEMENT = "0x" + "5e" * 20
-E6, E8 = 10**6, 10**8
-MARKET = {
-    "action": "create",
-    "symbol": "BTC-PERP",
-    "kind": "PERP",
-    "base": "BTC",
-    "underlying": "BTC",
-    "tick_e6": 100_000,
-    "lot_e8": 10_000,
-    "settlement": "ledger",
-}
-Answer = tuple[int, Any]
-
-
-class Stack(NamedTuple):
-    target: Target
-    package: Package
-    outputs: dict[str, str]
-    ids: dict[str, str]  # physical by logical id
-    changes: list[tuple[str, str, str]]
-    parameters: dict[str, str]
-    seen: set[str]  # marks of tests/inventory.yaml
-
-    def http(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """Ask the deployed HTTP API."""
-        host = f"{self.ids['HttpApi']}.execute-api.localhost:{self.target.endpoint.rpartition(':')[2]}"
-        request = urllib.request.Request(
-            self.target.endpoint + path,
-            method=method,
-            headers={"host": host, "content-type": "application/json", **headers},
-            data=None if body is None else json.dumps(body).encode(),
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as said:
-                self.seen.add(marks.route_of(load_template(), method, path))
-                return said.status, json.loads(said.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
-
-    def token(self) -> str:
-        """Sign the admin in."""
-        identity = self.target.client("cognito-idp")
-        said = identity.admin_initiate_auth(
-            UserPoolId=self.ids["UserPool"],
-            ClientId=self.ids["UserPoolClient"],
-            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": ADMIN, "PASSWORD": PASSWORD},
-        )
-        return "Bearer " + said["AuthenticationResult"]["IdToken"]
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    target = target_of("localstack")
-    package = build_package()
-    parameters = {"SettlementAddress": SETTLEMENT}
-    done = deploy(target, package, "dex", parameters, print)
-    said = target.client("cloudformation").describe_stack_resources(StackName="dex")["StackResources"]
-    ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in said}
-    identity, pool = target.client("cognito-idp"), ids["UserPool"]
-    identity.admin_create_user(
-        UserPoolId=pool, Username=ADMIN, TemporaryPassword=PASSWORD, MessageAction="SUPPRESS"
-    )
-    identity.admin_set_user_password(UserPoolId=pool, Username=ADMIN, Password=PASSWORD, Permanent=True)
-    identity.admin_add_user_to_group(UserPoolId=pool, Username=ADMIN, GroupName="admin")
-    yield Stack(target, package, done.outputs, ids, done.changes, parameters, set())
-    target.client("cloudformation").delete_stack(StackName="dex")
-
-
-@pytest.fixture(scope="module")
-def market(stack: Stack) -> str:
-    """List the market with the admin's token, and let the oracle have spoken."""
-    assert stack.http("POST", "/admin/markets", MARKET)[0] == 401
-    status, said = stack.http("POST", "/admin/markets", MARKET, authorization=stack.token())
-    assert (status, said) == (201, {"symbol": "BTC-PERP", "status": "ACTIVE"})
-    store = DynamoStore(stack.target.client("dynamodb"), "")
-    key = keys.Key(keys.market_pk("BTC-PERP"), keys.META)
-    store.write(Update(keys.MARKETS, key, put={"mark_e6": 60_000 * E6, "index_e6": 60_000 * E6}))
-    return "BTC-PERP"
-
-
-def key_of(name: str) -> bytes:
-    return name.encode().rjust(32, b"\1")
-
-
-def account_of(name: str) -> str:
-    return typed_data.address_of(key_of(name))
-
-
-def draft(name: str, side: str, nonce: int, price: int = 60_000 * E6, **terms: Any) -> dict[str, Any]:
-    """Return a signed order of 0.01 BTC."""
-    body = {
-        "type": "limit",
-        "symbol": "BTC-PERP",
-        "side": side,
-        "qty_e8": E8 // 100,
-        "limit_price_e6": price,
-        "account": account_of(name),
-        "nonce": nonce,
-        **terms,
-    }
-    digest = typed_data.order_digest(
-        typed_data.domain_separator(typed_data.Domain(31337, SETTLEMENT)),
-        body["account"],
-        0,
-        typed_data.instrument_hash(typed_data.KIND_PERP, "BTC-PERP"),
-        typed_data.SIDE_BUY if side == "BUY" else typed_data.SIDE_SELL,
-        typed_data.tif_bits(body.get("tif", "GTC"), False, False, False),
-        body["qty_e8"],
-        price,
-        0,
-        nonce,
-        50,
-    )
-    return {**body, "signature": "0x" + typed_data.sign(digest, key_of(name)).hex()}
-
-
-def carrier_of(stack: Stack) -> Carrier:
-    client = stack.target.client
-    return Carrier(
-        load_template(),
-        client("dynamodbstreams"),
-        client("dynamodb"),
-        client("sqs"),
-        stack.outputs["CommandsUrl"],
-    )
-
-
-def until(true: Callable[[], Any], what: str, seconds: float = 45) -> Any:
-    """Wait for functions that run by themselves."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := true():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: nothing in {seconds} s")
-
-
-def fund(stack: Stack, *names: str) -> None:
-    store = DynamoStore(stack.target.client("dynamodb"), "")
-    for name in names:
-        row = {"PK": keys.trader_pk(trader_of(account_of(name))), "SK": keys.asset_sk("USDC")}
-        store.write(Put(keys.BALANCES, {**row, "available": 10**12, "reserved": 0, "backed": 10**12}))
-
 
 NOT_MADE = {"EdgeDistribution", "EdgeRules"}
 """MiniStack takes the WebACL and its distribution into the change set and makes neither."""
@@ -271,21 +127,6 @@ def test_news_comes_through_the_socket(stack: Stack, market: str) -> None:
     assert message["channel"] == f"market.{market}"
     assert message["data"]["bids"] == [[str(59_000 * E6), str(E8 // 100)]]
     assert stack.http("GET", f"/markets/{market}/depth")[1] == message
-
-
-def signed_cancel(name: str, *, nonce: int = 0, min_nonce: int = 0) -> dict[str, Any]:
-    """Return the body of a cancel of one order, by its nonce, or of all below a nonce."""
-    deadline = int(time.time()) + 3_600
-    digest = typed_data.cancel_digest(
-        typed_data.domain_separator(typed_data.Domain(31337, SETTLEMENT)),
-        account_of(name),
-        min_nonce,
-        nonce,
-        deadline,
-    )
-    which = {"nonce": nonce} if nonce else {"min_nonce": min_nonce}
-    signature = "0x" + typed_data.sign(digest, key_of(name)).hex()
-    return {"account": account_of(name), "deadline": deadline, "signature": signature, **which}
 
 
 def test_fills_cancels_and_states_are_heard(stack: Stack, market: str) -> None:

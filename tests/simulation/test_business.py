@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from sim.compare import compare, differences
 from sim.report.folder import Run
 from sim.run import run
 from sim.scenario.schema import Scenario
@@ -17,6 +16,8 @@ from sim.world.deploy import call
 from system.metrics.buckets import MinuteBucket
 from system.model import keys
 from system.model.market import MarketKind
+from tests.parity import FILES, on_memory, told_apart
+from tests.parity import played as played_on
 from tests.simulation.scenes import played, small
 
 WORLDS = {
@@ -49,18 +50,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return play
 
 
-def told_apart(left: Run, right: Run, *, business: bool) -> str:
-    """Say where two runs part: nothing when they do not, else the first event that differs, by field."""
-    found = compare(left, right, business=business)
-    if found.equal:
-        return ""
-    parting = found.parting
-    if parting is None:
-        return "the tables differ, and no transaction does"
-    fields = list(differences(parting.left, parting.right))
-    return f"event {parting.left_number} and {parting.right_number}: {fields[:5]}"
-
-
 @pytest.mark.anvil
 @pytest.mark.parametrize("world", [world for world in WORLDS if world != "memory, model"])
 def test_every_world_does_the_same_business(world: str, ran: Ran) -> None:
@@ -74,6 +63,12 @@ def test_every_world_does_the_same_business(world: str, ran: Ran) -> None:
 @pytest.mark.parametrize("chain", ["model", pytest.param("anvil", marks=pytest.mark.anvil)])
 def test_backends_agree_on_the_whole_history(chain: str, ran: Ran) -> None:
     assert told_apart(ran(f"memory, {chain}"), ran(f"moto, {chain}"), business=False) == ""
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("file", FILES)
+def test_scenarios_do_the_same_business_on_moto(file: str, tmp_path: Path) -> None:
+    assert told_apart(on_memory(file), played_on("moto", file, tmp_path)) == ""
 
 
 def test_a_difference_is_named(ran: Ran, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
