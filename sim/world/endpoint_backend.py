@@ -22,7 +22,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sim.kernel.backend import Record
-from sim.kernel.template.stack import Template
+from sim.kernel.template.cfn import read
+from sim.kernel.template.stack import TEMPLATE, Template, parse_template
 from sim.world.aws_backend import AwsBackend
 from system.adapters.aws.session import Clients
 from system.model.errors import PortError, ProvisionError, TimedOut
@@ -60,12 +61,15 @@ class EndpointBackend(AwsBackend):
     ) -> None:
         self.name = name
         self._clock = clock
-        self._template = template
         self._due: dict[str, tuple[str, int]] = {}  # receipt handle -> queue, end of its visibility
         self._time: EmulatorClock | None = None
         self._open = True
         self.account = ""  # of an emulator; on AWS it is whose credentials are found
         clients = self._clients(template, environ)
+        if self.account:
+            # the names of buckets are one space for all accounts; ours has the account in it
+            template = parse_template(read(TEMPLATE), region=template.region, account=self.account)
+        self._template = template
         try:
             clients.dynamodb.list_tables(Limit=1)
         except (ClientError, BotoCoreError) as error:

@@ -175,8 +175,16 @@ def test_fills_cancels_and_states_are_heard(stack: Stack, market: str) -> None:
     until(done, "both cancels")
 
 
-JOBS = ("funding_tick", "option_expiry", "future_expiry", "daily_rollup", "liquidation_scan", "market_minute")
-"""Scheduled functions that reach no chain: the oracle and settlement would."""
+JOBS = (
+    "oracle_fetch",
+    "funding_tick",
+    "option_expiry",
+    "future_expiry",
+    "daily_rollup",
+    "liquidation_scan",
+    "market_minute",
+)
+"""Scheduled functions that need no chain; the oracle finds no feed, and writes that."""
 
 
 def test_every_job_runs(stack: Stack, market: str) -> None:

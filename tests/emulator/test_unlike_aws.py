@@ -27,6 +27,8 @@ def test_what_formation_drops(stack: Stack) -> None:
 def test_the_pipe_moves_nothing(stack: Stack, market: str) -> None:
     """A pipe that is said to run, and a queue in which nothing comes (docs/divergences.md)."""
     fund(stack, "flo")
+    carrier = carrier_of(stack)
+    carrier.carry()
     [pipe] = stack.target.client("pipes").list_pipes()["Pipes"]
     assert pipe["CurrentState"] == "RUNNING"
     status, said = stack.http("POST", "/orders", draft("flo", "BUY", 1, price=58_000 * E6))
@@ -34,12 +36,12 @@ def test_the_pipe_moves_nothing(stack: Stack, market: str) -> None:
     time.sleep(3)
 
     [order] = stack.http("GET", f"/orders?account={account_of('flo')}")[1]["orders"]
-    assert (order["order_id"], order["status"]) == (said["order_id"], "PENDING")
-    assert carrier_of(stack).carry() == 1
+    assert order["status"] == "PENDING"
+    assert carrier.carry() == 1
     until(
         lambda: stack.http("GET", f"/orders?account={account_of('flo')}")[1]["orders"][0]["status"] == "OPEN",
         "the order that was carried",
     )
     cancel = signed_cancel("flo", nonce=1)
     assert stack.http("DELETE", f"/orders/{said['order_id']}", cancel)[0] == 202
-    assert carrier_of(stack).carry() == 2
+    assert carrier.carry() == 1
