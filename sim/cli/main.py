@@ -310,6 +310,43 @@ def up(
         up_command(scenario, chain, port, settings or [])
 
 
+_PORT = Annotated[int, typer.Option(min=1, max=65535, help="On which it was told to listen.")]
+
+
+@app.command()
+def status(
+    port: _PORT = 8080,
+    as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+) -> None:
+    """Tell how the exchange of `dexsim up` is."""
+    with failures():
+        from sim.cli.testnet import status_command
+
+        status_command(port, as_json=as_json)
+
+
+@app.command()
+def fund(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose wallet: made when it is new.")],
+    usdc: Annotated[int, typer.Argument(metavar="USDC", min=1, help="How much, in whole USDC.")],
+    port: _PORT = 8080,
+) -> None:
+    """Put money into a wallet of `dexsim up`, through the Vault; prints its account and key."""
+    with failures():
+        from sim.cli.testnet import fund_command
+
+        fund_command(name, usdc, port)
+
+
+@app.command()
+def down(port: _PORT = 8080) -> None:
+    """Stop the exchange of `dexsim up`."""
+    with failures():
+        from sim.cli.testnet import down_command
+
+        down_command(port)
+
+
 @app.command()
 def openapi() -> None:
     """Print the door's OpenAPI document."""

@@ -49,9 +49,9 @@ def _say(exchange: Exchange, port: int, token: str) -> None:
         "chain": anvil.url if anvil is not None else world.scenario.chain,
         "settlement": world.chain.domain().verifying_contract,
         "admin": f"Authorization: Bearer {token}",
-        "status": f"http://{here}/testnet/status",
-        "a wallet": f"""curl -d '{{"name": "ann", "usdc": 1000}}' http://{here}/testnet/purses""",
-        "stop": "Ctrl-C",
+        "status": f"dexsim status --port {port}, or http://{here}/testnet/status",
+        "a wallet": f"dexsim fund ann 1000 --port {port}",
+        "stop": f"Ctrl-C, or dexsim down --port {port}",
     }
     out.print()
     for name, said in lines.items():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +121,15 @@ def test_an_admin_pauses_a_market() -> None:
         until(lambda: here.http("GET", "/markets/CXPT-USDC/ticker")[1]["status"] == "PAUSED", "the pause")
 
 
-@pytest.mark.anvil
-def test_the_command_serves_until_it_is_interrupted() -> None:
-    words = [str(DEXSIM), "up", "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+@contextmanager
+def command_up(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start `dexsim up` on a free port; give the process and its URL."""
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [str(DEXSIM), "up", "--port", "0", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
         assert process.stdout is not None
@@ -133,11 +139,44 @@ def test_the_command_serves_until_it_is_interrupted() -> None:
             assert line, said
             said += line
         [url] = re.findall(r"^  http +(\S+)$", said, re.MULTILINE)
+        yield process, url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.anvil
+def test_the_command_serves_until_it_is_interrupted() -> None:
+    with command_up() as (process, url):
         assert http(url, "GET", "/testnet/status")[1]["chain"] == "anvil"
         assert "BTC-PERP" in {each["symbol"] for each in http(url, "GET", "/markets")[1]["markets"]}
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=20)
         assert process.returncode in (0, 130), rest
-    finally:
-        process.kill()
-        process.wait()
+
+
+def test_status_fund_and_down() -> None:
+    def dexsim(*words: str) -> tuple[int, str]:
+        found = subprocess.run([str(DEXSIM), *words], capture_output=True, text=True, check=False, timeout=60)
+        return found.returncode, found.stdout + found.stderr
+
+    with command_up("--chain", "model") as (process, url):
+        port = ("--port", url.rpartition(":")[2])
+        code, said = dexsim("status", "--json", *port)
+        status = json.loads(said)
+        assert (code, status["pid"], status["chain"]) == (0, process.pid, "model")
+        assert "BTC-PERP, CXPT-USDC, sBTC-USDC" in dexsim("status", *port)[1]
+
+        code, said = dexsim("fund", "ann", "1000", *port)
+        purse = dict(line.split(maxsplit=1) for line in said.splitlines())
+        assert (code, purse["name"]) == (0, "ann")
+        # the indexer credits it with the next minute, as the test above has it
+        assert dexsim("fund", "ann", "5", *port)[1] == said
+        refused, why = dexsim("fund", "a" * 41, "1", *port)
+        assert (refused, "expected 1 to 40 characters" in why) == (6, True)
+
+        assert dexsim("down", *port) == (0, "stopped\n")
+        assert process.wait(5) in (0, 130)
+        gone, why = dexsim("status", *port)
+        assert gone == 6
+        assert "start one with `dexsim up --port" in why

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
@@ -143,6 +144,7 @@ class Gateway:
         assert world.backend is not None
         trades = world.backend.scan(keys.TRADES)
         said = {
+            "pid": os.getpid(),
             "now_ns": world.timeline.now_ns(),
             "backend": world.scenario.backend,
             "chain": world.scenario.chain,
