@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks import baseline
 from benchmarks.measure import MeasurementFailed, load
-from benchmarks.plan import FULL, PARTS, QUICK, Job, Result, carry_out, jobs, ratios_of
+from benchmarks.plan import ASKED_FOR, FULL, PARTS, QUICK, Job, Result, carry_out, growth, jobs, ratios_of
 from benchmarks.show import show, show_changes
 from sim import compiled
 
@@ -31,7 +31,9 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="A tenth of the orders; a baseline of its own.")
     ] = False,
-    only: Annotated[list[str] | None, typer.Option(help=f"Only this part: {', '.join(PARTS)}.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"Only this part: {', '.join((*PARTS, *ASKED_FOR))}.")
+    ] = None,
     orders: Annotated[int | None, typer.Option(min=100, help="So many; nothing to compare with.")] = None,
     repeat: Annotated[int | None, typer.Option(min=1, help="Best of so many.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
@@ -40,8 +42,9 @@ def bench(
 ) -> None:
     """Measure the exchange, its parts, and other simulators, in CPU time; best of several."""
     parts = tuple(only or PARTS)
-    if unknown := [part for part in parts if part not in PARTS]:
-        raise typer.BadParameter(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}", param_hint="--only")
+    known = (*PARTS, *ASKED_FOR)
+    if unknown := [part for part in parts if part not in known]:
+        raise typer.BadParameter(f"no part {unknown[0]!r}; there are {', '.join(known)}", param_hint="--only")
     if orders and (update or check):
         raise typer.BadParameter("the baseline is for the usual number of orders", param_hint="--orders")
     size = QUICK if quick else FULL
@@ -51,7 +54,7 @@ def bench(
     if repeat:
         size = size._replace(repeats=repeat)
     busy_before, since = load(), time.perf_counter()
-    results = _measure(list(jobs(size, parts)))
+    results = _measure([*jobs(size, parts), *growth(parts)])
     took_s, busy_after = time.perf_counter() - since, load()
     ratios = ratios_of(results)
     found = baseline.changes(size.name, ratios)

@@ -14,6 +14,9 @@ from benchmarks.measure import best_of, in_a_process
 from benchmarks.peers import MODULES, installed
 
 PARTS = ("end_to_end", "matcher", "bridge", "settlement", "moto", "steps", "peers")
+ASKED_FOR = ("growth",)
+"""Parts that are measured only by name: minutes, and MiniStack has to be installed."""
+GROWTH = (200, 2_000)
 SLOW_PEERS = {"PAMS": 10}
 """Peers that get a part of the orders, and the divisor: the larger the book, the dearer their next order."""
 
@@ -71,6 +74,14 @@ def jobs(size: Size, parts: tuple[str, ...]) -> Iterator[Job]:
     if "steps" in parts:
         yield Job("steps.unsigned", "steps", {"orders": orders, "signatures": "off"})
         yield Job("steps.signed", "steps", {"orders": orders, "signatures": "real"})
+
+
+def growth(parts: tuple[str, ...]) -> Iterator[Job]:
+    """List what shows whether an order costs more among many, if that was asked for."""
+    if "growth" in parts:
+        for backend in ("moto", "ministack"):
+            for some in GROWTH:
+                yield Job(f"growth.{backend}.{some}", "growth", {"orders": some, "backend": backend})
 
 
 def _bridge(orders: int) -> Iterator[Job]:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.baseline import WORSE_BY, Change
 from benchmarks.peers import MODULES, installed, load_peer
-from benchmarks.plan import SLOW_PEERS, Result
+from benchmarks.plan import GROWTH, SLOW_PEERS, Result
 
 TITLES = {
     "yardstick": "yardstick",
@@ -26,6 +26,7 @@ def show(results: dict[str, Result], out: Console, *, peers: bool) -> None:
     _settlement(results, out)
     _bridge(results, out)
     _moto(results, out)
+    _growth(results, out)
     _steps(results, out)
     if peers:
         _peers(results, out)
@@ -139,6 +140,26 @@ def _bridge(results: dict[str, Result], out: Console) -> None:
             )
     out.print(table)
     out.print()
+
+
+def _growth(results: dict[str, Result], out: Console) -> None:
+    few, many = GROWTH
+    if f"growth.moto.{few}" not in results:
+        return
+    table = _table(
+        "behind AWS's API, by the number of orders",
+        "",
+        f"ms/order at {few:,}",
+        f"at {many:,}",
+        "ratio",
+        "CPU ms",
+    )
+    for backend, title in (("moto", "moto"), ("ministack", "MiniStack over HTTP")):
+        each = [results[f"growth.{backend}.{some}"] for some in GROWTH]
+        cost = [found["wall_s"] / found["orders"] * 1e3 for found in each]
+        cpu = each[1]["cpu_us_each"] / 1e3
+        table.add_row(title, f"{cost[0]:.1f}", f"{cost[1]:.1f}", f"{cost[1] / cost[0]:.2f}", f"{cpu:.1f}")
+    out.print(table)
 
 
 def _moto(results: dict[str, Result], out: Console) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tracemalloc
+from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.measure import timed
@@ -90,6 +92,19 @@ def memory_short(orders: int) -> dict[str, Any]:
     return by_quarter(scenario, look_every_ns=scenario.duration // 12)
 
 
+def growth(orders: int, backend: str) -> dict[str, Any]:
+    """The whole exchange behind AWS's API, at another number of orders; MiniStack is started for it."""
+    from benchmarks.end_to_end import by_quarter
+    from sim.stack.emulator import ministack
+
+    name = "localstack" if backend == "ministack" else backend
+    scenario = scenario_of(orders, (f"backend={name}",))
+    with ExitStack() as stack:
+        if backend == "ministack":
+            os.environ.update(stack.enter_context(ministack()).environment())
+        return by_quarter(scenario, look_every_ns=scenario.duration // 4)
+
+
 def peer(name: str, orders: int) -> dict[str, Any]:
     """Another simulator."""
     from benchmarks.peers import load_peer
@@ -104,7 +119,19 @@ def _settings(**values: str) -> tuple[str, ...]:
     return tuple(f"{where[name]}={value}" for name, value in values.items() if value)
 
 
-_ALL = (yardstick, end_to_end, steps, matcher, bridge, bridge_bare, settlement, moto, memory_short, peer)
+_ALL = (
+    yardstick,
+    end_to_end,
+    steps,
+    matcher,
+    bridge,
+    bridge_bare,
+    settlement,
+    moto,
+    memory_short,
+    growth,
+    peer,
+)
 TASKS = {task.__name__: task for task in _ALL}
 
 

@@ -298,6 +298,7 @@ def up(
     ] = "testnet",
     chain: Annotated[str | None, typer.Option(help="model or anvil; the scenario's when left out.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of HTTP and WebSocket; 0: a free one.")] = 8080,
+    host: Annotated[str, typer.Option(help="0.0.0.0 lets everybody in, as containers need.")] = "127.0.0.1",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change any setting; may be repeated."),
@@ -307,7 +308,7 @@ def up(
     with failures():
         from sim.cli.up import up_command
 
-        up_command(scenario, chain, port, settings or [])
+        up_command(scenario, chain, host, port, settings or [])
 
 
 _PORT = Annotated[int, typer.Option(min=1, max=65535, help="On which it was told to listen.")]

@@ -9,8 +9,8 @@ from sim.cli.scenarios import find, load
 from sim.world.testnet.exchange import Exchange
 
 
-def up_command(scenario: str, chain: str | None, port: int, settings: list[str]) -> None:
-    """Serve the exchange of a scenario on 127.0.0.1."""
+def up_command(scenario: str, chain: str | None, host: str, port: int, settings: list[str]) -> None:
+    """Serve the exchange of a scenario."""
     from aiohttp import web
 
     from sim.world.testnet.gateway import Gateway, new_token
@@ -22,7 +22,7 @@ def up_command(scenario: str, chain: str | None, port: int, settings: list[str])
     async def serve() -> None:
         runner = web.AppRunner(Gateway(exchange, token).application(), access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, host, port).start()
         _say(exchange, runner.addresses[0][1], token)
         try:
             await asyncio.Event().wait()
