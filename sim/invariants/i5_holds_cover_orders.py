@@ -95,13 +95,16 @@ def _obligation(row: Item, spec: MarketSpec) -> tuple[str, int]:
         most = spec.cap_e6 - spec.strike_e6 if spec.option_type == "CALL" else spec.strike_e6
         return USDC, most * leaves // QTY_SCALE
     price = row["limit_price_e6"]
-    if row["status"] == PENDING and not buy:
+    capped = bool(spec.max_price_e6) and not buy
+    if row["status"] == PENDING and not buy and not capped:
         # not matched yet: it may sell above its limit, up to the band, and then owes more
         price = max(price, row["worst_price_e6"])
     traded, notional = row["cum_notional"], price * leaves // QTY_SCALE
     fee = _ceil(traded + notional, spec.fee_ppm) - row["fee_paid"] if leaves else 0
     if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return USDC, notional + fee
+    if capped:
+        return USDC, (spec.max_price_e6 - price) * leaves // QTY_SCALE + fee
     return USDC, _ceil(traded + notional, spec.im_ppm) - _ceil(traded, spec.im_ppm) + fee
 
 

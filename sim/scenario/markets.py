@@ -62,6 +62,8 @@ class Market(Part):
     """A contract is settled at the mean index of this time before its expiry; 0 s: at the last index."""
     cap: Price | None = None
     """Price of the underlying above which a call pays no more; by itself 2 or 3 times its strike or index."""
+    max_price: Price | None = None
+    """Highest price of a capped future or perpetual: both sides lock all they can lose."""
     open_interest_cap: AssetAmount | None = None
     """The most contracts that may be open."""
     cooldown: Duration = 60 * SECOND_NS
@@ -129,6 +131,7 @@ class Market(Part):
             named.kind is not MarketKind.FUTURE
             and self.funding == "none"
             and not self.rebate
+            and not self.max_price
             and self.base != CXPT
         )
         return MarketSpec(
@@ -138,6 +141,7 @@ class Market(Part):
             strike_e6=named.strike_e6,
             option_type=named.option_type,
             cap_e6=self.cap or usual_cap_e6,
+            max_price_e6=self.max_price or 0,
             settle_tick_e6=self.settle_tick or 0,
             settle_window_s=self.settle_window // SECOND_NS,
             oi_cap_e8=self.open_interest_cap.units if self.open_interest_cap else 0,

@@ -97,6 +97,7 @@ class CreateMarket(msgspec.Struct, tag_field="action", tag="create", forbid_unkn
     strike_e6: int = 0
     cap_e6: int = 0
     option_type: str = ""
+    max_price_e6: int = 0
     settle_window_s: int = 1_800
     cooldown_s: int = 60
     calms: bool = True

@@ -72,6 +72,8 @@ def _refusal(engine: Engine, move: MoveMargin) -> RejectReason | None:
     position = engine.position(move.trader)
     if not engine.spec.margined or not engine.state.moves_margin:
         return RejectReason.EXCHANGE_CLOSED
+    if engine.spec.max_price_e6:
+        return RejectReason.WRONG_INSTRUMENT  # its collateral is what can be lost, no more and no less
     if not position.size_e8:
         return RejectReason.NO_POSITION
     if move.amount > 0:

@@ -14,6 +14,7 @@ from system.model.order import BUY, CANCELED, EXPIRED_IN_MATCH, FILLED, Order
 from system.model.position import Position
 from system.model.trade import MAKER_FLOOR, TAKER_FLOOR
 from system.model.units import PPM, QTY_SCALE, fee_step, ppm_ceil
+from system.risk.capped import capped_effect
 from system.risk.holds import USDC, hold_at, worst_fill_price_e6
 from system.risk.positions import FillEffect, fill_effect, option_fill, settle_fill, spot_effect
 from system.risk.rebates import rebate_step
@@ -31,6 +32,8 @@ def effect_of(
     effect: FillEffect | None
     if kind is MarketKind.OPTION:
         effect = option_fill(position, signed, price_e6, spec.max_payoff_e6)
+    elif spec.max_price_e6:
+        effect = capped_effect(position, signed, price_e6, spec.max_price_e6)
     else:
         effect = fill_effect(position, signed, price_e6, spec.im_ppm, cum_notional)
     if order.reduce_only and effect is not None:  # what it sets free pays its fee (RISK-028)

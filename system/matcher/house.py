@@ -10,10 +10,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from system.matcher.steps import Accounts, Mark
 from system.model.market import MarketKind, MarketSpec
-from system.model.units import NS, PPM
+from system.model.units import NS, PPM, to_tick
+from system.risk.expiry import blended_mark_e6
 from system.risk.funding import funding_model
 from system.risk.funding.clock import FundingClock, open_clock
 from system.risk.funding.model import FundingModel, FundingResult, FundingTerms, Sample
@@ -23,7 +25,7 @@ from system.risk.insurance import Fund
 from system.risk.liquidation.case import LiquidationTerms
 from system.risk.liquidation.index import LiquidationIndex
 from system.risk.liquidation.presets import preset
-from system.risk.mark import MarkRule, MarkState, MarkTerms, Top, next_mark, option_mark
+from system.risk.mark import SLOW_TAU_NS, MarkRule, MarkState, MarkTerms, Top, next_mark, option_mark
 from system.risk.options import payoff_e6
 from system.risk.twap import Twap
 
@@ -109,7 +111,13 @@ class House:
         self.preset = preset(spec.liquidation)
         self.terms = liquidation_terms(spec)
         rule = MarkRule(spec.mark)
-        self._mark_terms = MarkTerms(tick_e6=spec.tick_e6, rule=rule, band_ppm=spec.mark_band_ppm)
+        self._mark_terms = MarkTerms(
+            tick_e6=spec.tick_e6,
+            rule=rule,
+            band_ppm=spec.mark_band_ppm,
+            slow_tau_ns=SLOW_TAU_NS if spec.kind is MarketKind.FUTURE else 0,
+            max_price_e6=spec.max_price_e6,
+        )
         if self.state.settle is None and spec.expiry_s:
             self.state.settle = Twap(since=(spec.expiry_s - spec.settle_window_s) * NS)
             self.state.settle_end_s = spec.expiry_s
@@ -159,7 +167,20 @@ class House:
         if self.model is not None:
             interval_ns = self.model.interval_s * NS
             left_ppm = (interval_ns - mark.ts_ns % interval_ns) * PPM // interval_ns
-        return next_mark(state.mark, terms, mark.ts_ns, mark.index_e6, top, state.rate_e12, left_ppm)
+        found = next_mark(state.mark, terms, mark.ts_ns, mark.index_e6, top, state.rate_e12, left_ppm)
+        return self._blended(found, mark.ts_ns) if spec.kind is MarketKind.FUTURE else found
+
+    def _blended(self, found: MarkState, ts_ns: int) -> MarkState:
+        """Let the average so far count in a future's mark as it does in its settlement. Rule: EXPI-004."""
+        spec, settle = self.spec, self.state.settle
+        since_s = ts_ns // NS - (spec.expiry_s - spec.settle_window_s)
+        if settle is None or since_s <= 0 or not spec.settle_window_s:
+            return found
+        seen = settle.at(ts_ns, CARRY_NS)
+        if not seen.den:
+            return found
+        mark_e6 = blended_mark_e6(seen.num // seen.den, found.mark_e6, since_s, spec.settle_window_s)
+        return replace(found, mark_e6=to_tick(mark_e6, spec.tick_e6))
 
     def _option_mark(self, mark: Mark, top: Top) -> MarkState:
         """An option's mark is its smoothed mid within its bounds, for display alone."""

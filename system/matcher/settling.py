@@ -71,6 +71,8 @@ def _settlement_price_e6(engine: Engine, now_ns: int) -> int:
 def settle(engine: Engine, price_e6: int) -> Iterator[Step]:
     """Pay everybody out at a price and close the market."""
     house, spec = engine.house, engine.spec
+    if spec.max_price_e6:  # then nobody owes more than his collateral (EXPI-009)
+        price_e6 = min(price_e6, spec.max_price_e6)
     at = [one for one in engine.open_positions() if one.size_e8]
     holdings = [Holding(one.trader, one.size_e8, one.cost, one.margin) for one in at]
     done: Settled

@@ -120,6 +120,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     strike_e6: int = 0
     cap_e6: int = 0  # a call pays at most cap less strike
     option_type: str = ""
+    max_price_e6: int = 0  # of a capped future or perpetual: both sides lock all they can lose; 0: none
     settle_window_s: int = 1_800
     cooldown_s: int = 60  # POST_ONLY lasts so long before a market is ACTIVE again
     calms: bool = True  # a taker that the band stops makes it POST_ONLY
@@ -136,7 +137,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def nets(self) -> bool:
         """Tell whether a trader's opposite orders stand for each other; elsewhere each pays for itself."""
-        return self.margined and self.netting != "gross"
+        return self.margined and self.netting != "gross" and not self.max_price_e6
 
     @property
     def clears(self) -> bool:
@@ -150,8 +151,8 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def liquidates(self) -> bool:
-        """Tell whether positions are closed by force; on chain the contracts do not know such fills."""
-        return self.margined and self.settlement == "ledger"
+        """Tell whether positions are closed by force: not what is paid in full, nor what is on chain."""
+        return self.margined and self.settlement == "ledger" and not self.max_price_e6
 
     @property
     def is_cross(self) -> bool:
@@ -181,6 +182,7 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
             self._symbol_problem()
             or self._grid_problem()
             or self._margin_problem()
+            or self._capped_problem()
             or self._word_problem()
             or self._settlement_problem()
         )
@@ -228,6 +230,17 @@ class MarketSpec(msgspec.Struct, frozen=True, kw_only=True):
             return (
                 f"mm_ppm: expected fee, liquidation fee and slippage {closing_ppm} or more, was {self.mm_ppm}"
             )
+        return ""
+
+    def _capped_problem(self) -> str:
+        if not self.max_price_e6:
+            return ""
+        if not self.margined or self.funding != "none" or self.settlement == "chain":
+            what = f"{self.kind} with funding {self.funding}, settled {self.settlement}"
+            return f"max_price_e6: expected a future or perpetual in the ledger without funding, was {what}"
+        if self.im_ppm != PPM or self.max_price_e6 < 0 or self.max_price_e6 % self.settle_step_e6:
+            was = f"{self.max_price_e6} with im_ppm {self.im_ppm}"
+            return f"max_price_e6: expected a multiple of {self.settle_step_e6} with im_ppm {PPM}, was {was}"
         return ""
 
     def _word_problem(self) -> str:

@@ -96,6 +96,9 @@ def _price(order: Order, spec: MarketSpec, reference_price_e6: int) -> Rejected 
     if reference_price_e6 <= 0:
         return Rejected(RejectReason.NO_REFERENCE_PRICE, "symbol", f"{spec.symbol} has no price yet")
     price = order.limit_price_e6
+    if spec.max_price_e6 and price > spec.max_price_e6:
+        detail = f"expected at most {spec.max_price_e6}, the highest price, was {price}"
+        return Rejected(RejectReason.PRICE_BAND, "limit_price_e6", detail)
     lower, upper = band(reference_price_e6, spec.band_ppm, spec.tick_e6)
     if order.side == BUY:
         if price > upper:

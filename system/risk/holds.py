@@ -72,11 +72,16 @@ def hold_at(order: Order, spec: MarketSpec, price_e6: int, leaves_e8: int) -> in
             return leaves_e8
         if kind is MarketKind.OPTION:  # the premium, which comes in, pays the fee
             return spec.max_payoff_e6 * leaves_e8 // QTY_SCALE
+        if spec.max_price_e6:  # what it can lose is largest at its limit, and falls faster than the fee rises
+            price_e6 = order.limit_price_e6
     notional = price_e6 * leaves_e8 // QTY_SCALE
     traded = order.cum_notional
     fee = -(-(traded + notional) * spec.fee_ppm // PPM) - order.fee_paid
-    in_full = kind is MarketKind.SPOT or kind is MarketKind.OPTION
-    return (notional if in_full else margin_step(traded, notional, spec.im_ppm)) + fee
+    if kind is MarketKind.SPOT or kind is MarketKind.OPTION:
+        return notional + fee
+    if spec.max_price_e6 and order.side != BUY:
+        return (spec.max_price_e6 - price_e6) * leaves_e8 // QTY_SCALE + fee
+    return margin_step(traded, notional, spec.im_ppm) + fee
 
 
 @lru_cache(maxsize=1_024)  # an order asks twice, and prices change rarely

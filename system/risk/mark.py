@@ -17,6 +17,8 @@ from system.model.units import MINUTE_NS, NS, PPM, div_half_even, div_trunc, to_
 E9 = 10**9
 E12 = 10**12
 E18 = 10**18
+SLOW_TAU_NS = 900 * NS
+"""A dated future's distance from its index changes slowly: an average of 15 minutes."""
 BASIS_TAU_NS = 150 * NS
 BASIS_LOST_NS = 10 * MINUTE_NS  # without a two-sided book for so long, the distance says nothing any more
 
@@ -36,6 +38,8 @@ class MarkTerms(msgspec.Struct, frozen=True, kw_only=True):
     rule: MarkRule = MarkRule.MEDIAN
     band_ppm: int = 50_000
     tau_ns: int = BASIS_TAU_NS
+    slow_tau_ns: int = 0  # of a dated future: this slower average stands where a perpetual has funding
+    max_price_e6: int = 0  # of a capped market
     most_often_ns: int = 10 * NS  # LAST_TRADE: the mark follows trades at most this often
 
 
@@ -108,6 +112,7 @@ class MarkState(msgspec.Struct, frozen=True, kw_only=True):
     mark_e6: int = 0
     mark_ns: int = 0
     basis: Basis = Basis()
+    slow: Basis = Basis()
 
 
 def next_mark(
@@ -124,9 +129,12 @@ def next_mark(
     `funding_e12` is the rate of the last interval and `to_funding_ppm` the share of an interval
     that is left until the next one.
     """
-    basis = state.basis
+    basis, slow = state.basis, state.slow
     if top.bid_e6 and top.ask_e6:
-        basis = basis.observe(now_ns, (top.bid_e6 + top.ask_e6) // 2 - index_e6, terms.tau_ns)
+        distance_e6 = (top.bid_e6 + top.ask_e6) // 2 - index_e6
+        basis = basis.observe(now_ns, distance_e6, terms.tau_ns)
+        if terms.slow_tau_ns:
+            slow = slow.observe(now_ns, distance_e6, terms.slow_tau_ns)
     if terms.rule is MarkRule.LAST_TRADE:
         elapsed_ns = now_ns - state.mark_ns
         mark_e6 = last_trade_mark(state.mark_e6, elapsed_ns, terms.most_often_ns, top.last_e6) or index_e6
@@ -134,7 +142,10 @@ def next_mark(
         return MarkState(mark_e6=to_tick(mark_e6, terms.tick_e6), mark_ns=moved_ns, basis=basis)
     prices: list[int] = []
     if terms.rule is MarkRule.MEDIAN:
-        prices.append(with_funding(index_e6, funding_e12, to_funding_ppm))
+        if not terms.slow_tau_ns:
+            prices.append(with_funding(index_e6, funding_e12, to_funding_ppm))
+        else:
+            prices.append(slow.price_e6(index_e6) if slow.known(now_ns) else index_e6)
         if basis.known(now_ns):
             prices.append(basis.price_e6(index_e6))
         book = book_price(top)
@@ -142,7 +153,9 @@ def next_mark(
             prices.append(book)
     mark_e6 = median(prices) if prices else index_e6
     mark_e6 = clamp_to_band(mark_e6, index_e6, terms.band_ppm)
-    return MarkState(mark_e6=to_tick(mark_e6, terms.tick_e6), mark_ns=now_ns, basis=basis)
+    if terms.max_price_e6:
+        mark_e6 = min(mark_e6, terms.max_price_e6)
+    return MarkState(mark_e6=to_tick(mark_e6, terms.tick_e6), mark_ns=now_ns, basis=basis, slow=slow)
 
 
 def with_funding(index_e6: int, funding_e12: int, to_funding_ppm: int) -> int:

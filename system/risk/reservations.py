@@ -40,8 +40,10 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 def terms_of(spec: MarketSpec) -> Terms:
     """Return the numbers of a market's instrument: what netting and reservations compare by."""
     payoffs = {MarketKind.SPOT: Payoff.SPOT, MarketKind.PERP: Payoff.LINEAR, MarketKind.FUTURE: Payoff.LINEAR}
+    linear = Payoff.CAPPED if spec.max_price_e6 else payoffs.get(spec.kind)
     return Terms(
-        payoff=payoffs.get(spec.kind) or Payoff(spec.option_type),
+        payoff=linear or Payoff(spec.option_type),
+        max_price_e6=spec.max_price_e6,
         fee_ppm=spec.fee_ppm,
         im_ppm=spec.im_ppm,
         strike_e6=spec.strike_e6,

@@ -59,6 +59,8 @@ CALL = replace(
 )
 PUT = replace(CALL, symbol="TOY-27JUN25-100-P", cap_e6=0, option_type="PUT")
 
+CAPPED = replace(FUTURE, im_ppm=10**6, max_price_e6=110 * E6, settlement_fee_ppm=0)
+
 who = st.sampled_from(NAMES)
 price = st.integers(85, 115)
 FLAGS = (
@@ -120,6 +122,8 @@ class Business:
 
     def order(self, name: str, side: Any, qty: int, ticks: int, flags: dict[str, Any]) -> None:
         spec = self.venue.spec
+        if spec.max_price_e6:
+            ticks = min(ticks, spec.max_price_e6 // E6)  # the door refuses what is above
         if spec.kind is MarketKind.SPOT and flags.get("reduce_only"):
             return
         if spec.kind is MarketKind.OPTION:
@@ -250,6 +254,14 @@ def test_every_funding_model_keeps_the_identities(model, actions):
 def test_netting_is_exact_and_never_short(netting, stp, actions, im_ppm):
     terms = {"netting": netting, "stp": stp, "im_ppm": im_ppm, "funding": "seed_literal"}
     check(replace(LEVERAGED, **terms), actions, ends=True)
+
+
+@rule("RISK-070", "RISK-071", "RISK-072", "EXPI-009")
+@settings(max_examples=settings.default.max_examples // 2)
+@given(st.lists(ACTIONS, min_size=20, max_size=60))
+def test_a_capped_future_is_paid_in_full_by_both_sides(actions):
+    """The index goes far beyond the highest price, and nobody is liquidated or owes anything."""
+    check(CAPPED, actions, ends=True)
 
 
 @pytest.mark.parametrize("spec", [FUTURE, CALL, PUT], ids=lambda spec: spec.symbol)

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from sim.invariants import INVARIANTS
+from sim.report.folder import Run
 from sim.run import run
 from sim.scenario.schema import Scenario, json_schema
+from tests.rules import rule
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 FILES = sorted(SCENARIOS.glob("*.yaml"))
@@ -48,6 +50,18 @@ def test_a_scenario_holds_cut_short(path: Path) -> None:
     counts = record.counts
     assert counts["trades_settled"] + counts["trades_in_ledger"] == counts["fills"]
     assert record.counts["dead_letters"] == 0
+
+
+@rule("RISK-072", "EXPI-009")
+def test_a_capped_future_ends_at_its_highest_price_and_nobody_is_liquidated(tmp_path: Path) -> None:
+    capped = ["max_price=60_050 USDC", "initial_margin=100 %", "insurance=0 USDC"]
+    overrides = [f"markets.0.{term}" for term in capped]
+    rising = ["prices.BTC.drift=20_000 %/y", "expect.thresholds=[liquidations == 0, bad_debt == 0]"]
+    result = run(Scenario.load(SCENARIOS / "future-expiry.yaml", [*overrides, *rising]), out=tmp_path / "run")
+
+    assert result.exit_code == 0, result.record.failures
+    market = Run(result.folder).markets().set_index("symbol").loc["BTC-3MAY25"]
+    assert market["index_e6"] > 60_050 * 10**6 == market["settle_e6"]
 
 
 def test_cxpt_has_a_floor_only_where_it_is_redeemed() -> None:

@@ -7,8 +7,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from system.matcher.steps import Cancel, Done, Mark, SetState, StateChanged, Tick
-from system.model.market import MarketSpec, MarketState
+from system.matcher.steps import (
+    Cancel,
+    Done,
+    Expire,
+    Mark,
+    MoveMargin,
+    Refused,
+    SetState,
+    StateChanged,
+    Tick,
+)
+from system.model.market import MarketKind, MarketSpec, MarketState
 from system.model.units import NS
 from tests.rules import rule
 from tests.unit.matcher.venue import E6, E8, TOY, Venue, ended
@@ -248,3 +258,63 @@ def test_a_stop_that_was_begun_goes_on():
     venue.engine.restore([stop])
     venue.run(Tick())
     assert venue.position("bob") == 0
+
+
+@rule("RISK-070", "RISK-071", "RISK-072", "EXPI-009")
+def test_a_capped_future_locks_all_that_both_sides_can_lose():
+    june = 1_751_011_200
+    terms = {"symbol": "TOY-27JUN25", "kind": MarketKind.FUTURE, "expiry_s": june, "settle_window_s": 0}
+    venue = Venue(plain(**terms, settlement="ledger", max_price_e6=150 * E6))
+    assert not venue.spec.problem()
+    venue.now_ns = (june - 600) * NS
+    venue.send("ann", "SELL", 2, 100)
+    assert venue.reserved["ann", "USDC"] == 2 * 50 * E6 + E6  # and 0.5 % of 200
+    venue.send("bob", "BUY", 2, 100)
+    margins = [venue.engine.positions[name].margin for name in ("ann", "bob")]
+    assert margins == [2 * 50 * E6, 2 * 100 * E6]
+
+    mark(venue, 400)  # four times of what the short has locked: nothing happens to him
+    assert venue.engine.house.mark_e6 == 150 * E6
+    assert venue.position("ann") == -2
+    assert [type(step) for step in venue.run(MoveMargin("ann", -E6))] == [Refused]
+    before = venue.available["bob", "USDC"]
+    venue.now_ns = (june - 30) * NS
+    mark(venue, 400)
+    venue.now_ns = june * NS
+    venue.run(Expire())
+    assert venue.engine.state is S.CLOSED
+    assert venue.available["bob", "USDC"] - before == 2 * 150 * E6
+    assert (venue.bad_debt, venue.clearing) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "terms", [{"im_ppm": 500_000}, {"funding": "bitmex"}, {"settlement": "chain"}, {"max_price_e6": E6 + 1}]
+)
+@rule("RISK-072")
+def test_what_a_capped_market_cannot_be(terms):
+    whole = {"settlement": "ledger", "max_price_e6": 150 * E6, **terms}
+    assert replace(TOY, **whole).problem().startswith("max_price_e6")
+
+
+@rule("MARK-011", "EXPI-004")
+def test_a_futures_mark_leans_on_its_slow_average_and_on_what_settlement_has_seen():
+    june = 1_751_011_200
+    terms = {"symbol": "TOY-27JUN25", "kind": MarketKind.FUTURE, "expiry_s": june, "settle_window_s": 600}
+    venue = Venue(replace(TOY, **terms, settlement="ledger", mark_band_ppm=200_000))
+    venue.now_ns = (june - 3_000) * NS
+    venue.send("ann", "BUY", 1, 109)
+    venue.send("bob", "SELL", 1, 111)
+    for _ in range(60):
+        venue.now_ns += 30 * NS
+        mark(venue, 100)
+    assert venue.engine.house.mark_e6 == 110 * E6, "the book's distance of half an hour"
+    assert venue.engine.house.state.mark.slow.price_e6(100 * E6) == 110 * E6
+
+    venue.now_ns = (june - 600) * NS
+    seen = []
+    for _ in range(19):
+        venue.now_ns += 30 * NS
+        mark(venue, 100)
+        seen.append(venue.engine.house.mark_e6 // E6)
+    assert seen == sorted(seen, reverse=True)
+    assert (seen[0], seen[9], seen[-1]) == (110, 105, 100)

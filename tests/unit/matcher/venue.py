@@ -247,6 +247,8 @@ def owed_by(order: Order, spec: MarketSpec) -> int:
     fee = up(spec.fee_ppm * (order.cum_notional + notional)) - order.fee_paid
     if spec.kind in (MarketKind.SPOT, MarketKind.OPTION):
         return notional + fee
+    if spec.max_price_e6 and order.side == "SELL":
+        return spec.max_price_e6 * order.leaves_e8 // E8 - notional + fee
     margin = up(spec.im_ppm * (order.cum_notional + notional)) - up(spec.im_ppm * order.cum_notional)
     return margin + fee
 
@@ -254,7 +256,7 @@ def owed_by(order: Order, spec: MarketSpec) -> int:
 def relief_by(engine: Engine, trader: str) -> int:
     """Compute what netting sets free, lot by lot: the margin of what closes and of the cheaper halves."""
     spec = engine.spec
-    if spec.netting == "gross" or spec.kind not in (MarketKind.PERP, MarketKind.FUTURE):
+    if spec.netting == "gross" or spec.kind not in (MarketKind.PERP, MarketKind.FUTURE) or spec.max_price_e6:
         return 0
     mine = sorted(
         (o for o in engine.book.orders() if o.trader == trader and not o.reduce_only), key=lambda o: o.seq
