@@ -358,6 +358,16 @@ def openapi() -> None:
     typer.echo(orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode())
 
 
+@app.command()
+def asyncapi() -> None:
+    """Print the WebSocket's AsyncAPI document."""
+    import orjson
+
+    from system.api.asyncapi import document
+
+    typer.echo(orjson.dumps(document(), option=orjson.OPT_INDENT_2).decode())
+
+
 def main() -> None:
     """Enter here: the console script."""
     app()

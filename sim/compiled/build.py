@@ -31,6 +31,7 @@ WHERE = (
     "sim/invariants",
     "sim/kernel/cloud.py",
     "sim/kernel/dice.py",
+    "sim/kernel/door.py",
     "sim/kernel/history.py",
     "sim/kernel/links.py",
     "sim/kernel/bridge.py",
@@ -46,7 +47,7 @@ WHERE = (
     "sim/world/model_contracts.py",
     "sim/world/model_settlement.py",
 )
-PYTHON_CLASSES = ("Struct", "BaseModel", "Part", "StrEnum", "Exception")
+PYTHON_CLASSES = ("Struct", "TypedDict", "BaseModel", "Part", "StrEnum", "Exception")
 """Modules that derive from one of these stay as they are: mypyc drops `frozen=True` of a class statement."""
 GROUP = "__mypyc"
 

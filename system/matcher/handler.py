@@ -25,7 +25,8 @@ from system.metrics.buckets import MinuteBucket, Tiers
 from system.model import keys, messages
 from system.model.errors import ConditionFailed, PortError, Unavailable
 from system.model.keys import Key
-from system.model.messages import Command, Message, command_of, read_command
+from system.model.messages import Command, command_of, read_command
+from system.model.news import Message
 from system.model.order import PENDING, Order
 from system.model.trade import LEDGER, Trade
 from system.ports.clock import Clock

@@ -16,12 +16,10 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from system.model import dynamo_json, keys
+from system.model import dynamo_json, keys, news
 from system.model.keys import Item
 from system.model.order import Order, order_from_item
 from system.model.position import Position
-
-Message = dict[str, Any]
 
 
 class Command(NamedTuple):
@@ -169,7 +167,7 @@ def trader_channel(trader: str) -> str:
 
 def depth(
     symbol: str, seq: int, now_ns: int, bids: list[tuple[int, int]], asks: list[tuple[int, int]]
-) -> Message:
+) -> news.Depth:
     """The top of the book; each level is [price_e6, qty_e8] as decimal strings, best first."""
     return {
         "channel": "market." + symbol,
@@ -185,7 +183,7 @@ def depth(
 
 def trade(
     symbol: str, seq: int, now_ns: int, price_e6: int, qty_e8: int, side: str, trade_no: int
-) -> Message:
+) -> news.Trade:
     """A print: every fill, at the maker's price."""
     return {
         "channel": "market." + symbol,
@@ -201,7 +199,7 @@ def trade(
     }
 
 
-def mark_price(symbol: str, seq: int, now_ns: int, mark_e6: int, index_e6: int) -> Message:
+def mark_price(symbol: str, seq: int, now_ns: int, mark_e6: int, index_e6: int) -> news.MarkPrice:
     """The mark of a moment, and the index that it was made of."""
     return {
         "channel": "market." + symbol,
@@ -212,20 +210,30 @@ def mark_price(symbol: str, seq: int, now_ns: int, mark_e6: int, index_e6: int) 
     }
 
 
-def funding_rate(seq: int, now_ns: int, row: Item) -> Message:
+def funding_rate(seq: int, now_ns: int, row: Item) -> news.FundingRate:
     """A funding payment, for 1.0 base and as a share of the index; `row` is its synthetic trade."""
-    told = ("boundary_ns", "funding_per_unit_e6", "rate_e12", "index_e6", "mark_e6", "active_s", "model")
-    data = {name: str(row[name]) for name in told}
     return {
         "channel": "market." + row["symbol"],
         "seq": seq,
         "kind": "fundingRate",
         "ts_ns": now_ns,
-        "data": {**data, "capped": row["capped"], "reason": row["reason"]},
+        "data": {
+            "boundary_ns": str(row["boundary_ns"]),
+            "funding_per_unit_e6": str(row["funding_per_unit_e6"]),
+            "rate_e12": str(row["rate_e12"]),
+            "index_e6": str(row["index_e6"]),
+            "mark_e6": str(row["mark_e6"]),
+            "active_s": str(row["active_s"]),
+            "model": row["model"],
+            "capped": row["capped"],
+            "reason": row["reason"],
+        },
     }
 
 
-def liquidation_alert(position: Position, seq: int, now_ns: int, mark_e6: int, stage: str) -> Message:
+def liquidation_alert(
+    position: Position, seq: int, now_ns: int, mark_e6: int, stage: str
+) -> news.LiquidationAlert:
     """A trader's position is closed by force: about to be, deleveraged, or settled for ever.
 
     `data.seq` is the market's command that did it.
@@ -245,7 +253,7 @@ def liquidation_alert(position: Position, seq: int, now_ns: int, mark_e6: int, s
     }
 
 
-def order_update(order: Order, now_ns: int) -> Message:
+def order_update(order: Order, now_ns: int) -> news.OrderUpdate:
     """What became of an order; `data.seq` is its own, as in its row."""
     return {
         "channel": "trader." + order.trader,
@@ -268,7 +276,7 @@ def order_update(order: Order, now_ns: int) -> Message:
     }
 
 
-def position_update(row: Item, now_ns: int) -> Message:
+def position_update(row: Item, now_ns: int) -> news.PositionUpdate:
     """A position after a fill; `data.version` is the position's own, without holes."""
     return {
         "channel": "trader." + row["trader"],
@@ -285,7 +293,7 @@ def position_update(row: Item, now_ns: int) -> Message:
     }
 
 
-def state_change(symbol: str, seq: int, now_ns: int, state: str) -> Message:
+def state_change(symbol: str, seq: int, now_ns: int, state: str) -> news.StateChange:
     """A market changed its state; for admins."""
     return {
         "channel": "admin." + symbol,

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from system.api import asyncapi
 from system.api.openapi import ROUTES, document
 from tests.e2e.served import TOKEN, Served, served
 from tests.rules import rule
@@ -54,5 +55,6 @@ def test_no_answer_is_a_server_error_or_breaks_the_document(case: schemathesis.C
 @rule("HTTP-003")
 def test_the_document_is_served(door: Served) -> None:
     assert requests.get(door.url + "/openapi.json", timeout=20).json() == document()
+    assert requests.get(door.url + "/asyncapi.json", timeout=20).json() == asyncapi.document()
     assert door.http("GET", "/nowhere") == (404, {"message": "Not Found"})
     assert door.http("POST", "/admin/markets", {}) == (401, {"message": "Unauthorized"})

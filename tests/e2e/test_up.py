@@ -75,7 +75,8 @@ async def news_of(here: Served, channels: list[str], act: Any, kinds: set[str]) 
         async with asyncio.timeout(20):
             while not kinds <= {message["kind"] for message in heard}:
                 heard.append(await socket.receive_json())
-    return heard
+    assert [message["kind"] for message in heard if "channel" not in message] == ["refused", "subscribed"]
+    return [message for message in heard if "channel" in message]
 
 
 def test_from_a_wallet_to_a_fill_and_its_news() -> None:

@@ -1,7 +1,7 @@
 """API Gateway on 127.0.0.1: HTTP and WebSocket of the template's routes, as events of the same shapes.
 
 What API Gateway does itself is done here: routes, the shape of an event, tokens of routes that ask
-for one. Beside them are routes of the testnet's own: `/openapi.json`, and below `/testnet`.
+for one. Beside them are routes of the testnet's own: `/openapi.json`, `/asyncapi.json`, and below `/testnet`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from aiohttp import WSMsgType, web
 from sim.kernel.template.stack import load_template
 from sim.kernel.template.views import HttpRouteView
 from sim.world.testnet.exchange import Exchange
-from system.api.openapi import document
+from system.api import asyncapi, openapi
 from system.model import keys
 
 MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
@@ -49,7 +49,8 @@ class Gateway:
             method, _, path = route.key.partition(" ")
             app.router.add_route(method, path, self._route(route))
         app.router.add_get("/live", self._socket)
-        app.router.add_get("/openapi.json", self._document)
+        app.router.add_get("/openapi.json", _document(openapi.document()))
+        app.router.add_get("/asyncapi.json", _document(asyncapi.document()))
         app.router.add_get("/testnet/status", self._status)
         app.router.add_post("/testnet/purses", self._purse)
         app.cleanup_ctx.append(self._clock)
@@ -136,9 +137,6 @@ class Gateway:
             door.disconnect(connection)
         return socket
 
-    async def _document(self, _request: web.Request) -> web.Response:
-        return web.json_response(document(), dumps=_dumps)
-
     async def _status(self, _request: web.Request) -> web.Response:
         world = self.exchange.world
         assert world.backend is not None
@@ -175,6 +173,13 @@ class Gateway:
             "private_key": "0x" + purse.private_key.hex(),
         }
         return web.json_response(said, status=201)
+
+
+def _document(document: dict[str, Any]) -> Handler:
+    async def serve(_request: web.Request) -> web.StreamResponse:
+        return web.json_response(document, dumps=_dumps)
+
+    return serve
 
 
 async def _send(socket: web.WebSocketResponse, news: asyncio.Queue[bytes]) -> None:
