@@ -77,11 +77,27 @@ def hunt(bugs: Sequence[Bug], plan: Plan, *, workers: int = 1, told: Told | None
     """Hunt all defects; returns what came of each, in their order."""
     found: dict[str, Catch] = {}
     with ThreadPoolExecutor(workers) as pool:  # each waits for a process of its own
-        for number, catch in enumerate(_each(pool, bugs, plan), start=1):
-            found[catch.bug.name] = catch
-            if told is not None:
-                told(number, len(bugs), catch)
+        try:
+            for number, catch in enumerate(_each(pool, bugs, plan), start=1):
+                found[catch.bug.name] = catch
+                if told is not None:
+                    told(number, len(bugs), catch)
+        except BaseException:  # Ctrl-C: none goes on searching for nobody
+            pool.shutdown(wait=False, cancel_futures=True)
+            for pid in list(_OUT):
+                _call_off(pid)
+            raise
     return [found[bug.name] for bug in bugs]
+
+
+_OUT: set[int] = set()
+"""Hounds that are searching, by process."""
+
+
+def _call_off(pid: int) -> None:
+    """End a hound, and whatever it has started."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _each(pool: ThreadPoolExecutor, bugs: Sequence[Bug], plan: Plan) -> Iterator[Catch]:
@@ -144,13 +160,14 @@ def _brought(bug: Bug, tree: Path, chain: str, plan: Plan) -> Catch:
         text=True,
         start_new_session=True,
     ) as hound:
+        _OUT.add(hound.pid)
         try:
             out, errors = hound.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             return Catch(bug, problem=f"no answer within {limit_s:,.0f} s")
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(hound.pid, signal.SIGKILL)  # and whatever it has started
+            _call_off(hound.pid)
+            _OUT.discard(hound.pid)
     said = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     last: dict[str, Any] = said[-1] if said else {}
     if hound.returncode:

@@ -7,6 +7,7 @@ from sim.invariants import (
     books_agree,
     chain_against_ledger,
     door_keeps_its_word,
+    door_tells_the_rows,
     every_trade_settled,
     feed_against_rows,
     feeds_heal,

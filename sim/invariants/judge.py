@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sim.invariants.aside import Aside
 from sim.invariants.registry import INVARIANTS, Invariant
@@ -113,6 +114,9 @@ class _Once:
         if found is None:
             found = self._items[table] = self._state.items(table)
         return found
+
+    def ask(self, route: str, **query: str) -> Any:
+        return self._state.ask(route, **query)
 
     @property
     def final(self) -> bool:

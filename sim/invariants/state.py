@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sim.kernel.history import HistoryReader
 from system.model.keys import Item
@@ -115,3 +115,6 @@ class State(Protocol):
 
     def items(self, table: str) -> list[Item]:
         """Return all rows of a table, sorted by (PK, SK)."""
+
+    def ask(self, route: str, **query: str) -> Any:
+        """Return what the door answers now to a GET; `symbol` goes into the path of a route that has it."""

@@ -35,6 +35,7 @@ from sim.world.chain_world import ChainWorld, open_chain
 from sim.world.prices import OraclePrices, PricePath
 from sim.world.provision import open_backend
 from sim.world.purse import Purse, purse_of
+from sim.world.visitor import Visitor
 from system.adapters.memory.ids import SeededIds
 from system.config import Config
 from system.model import keys, typed_data
@@ -355,6 +356,11 @@ class Snapshot:
         self.lake: Lake = world.backend.lake
         self.chain: ChainView = world.chain
         self.history = history
+        self._visitor = Visitor(world.backend.store, world.timeline)
+
+    def ask(self, route: str, **query: str) -> Any:
+        """Return what the door answers to a GET."""
+        return self._visitor.ask(route, **query)
 
     @property
     def deposited(self) -> dict[tuple[str, str], int]:

@@ -71,9 +71,9 @@ class MarketData:
         until = after["SK"] if after else None
         found: dict[str, Item] = {}
         for index in ("maker", "taker"):
-            # one more, because the end of the last page is read again
+            # two more: the end of the last page is read again, and one tells that there is a next page
             page = self.store.query(
-                keys.TRADES, pk, index=index, descending=True, limit=limit + 1, sk_to=until
+                keys.TRADES, pk, index=index, descending=True, limit=limit + 2, sk_to=until
             )
             found |= {row["SK"]: row for row in page.items if row["SK"] != until}
         newest = sorted(found, reverse=True)

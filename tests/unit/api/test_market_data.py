@@ -85,6 +85,22 @@ def test_fills_of_a_trader_in_both_roles(floor):
     assert floor.http("GET /trades", query={"account": account_of("cat")})[1] == {"fills": [], "next": None}
 
 
+@rule("QURY-001")
+def test_fills_of_one_role_go_on_after_the_second_page(floor):
+    for place in range(5):
+        trade(floor, 1, 60_000 + 10 * place)
+    seen, cursor = [], ""
+    while cursor is not None:
+        query = {"account": account_of("bob"), "limit": "1", **({"next": cursor} if cursor else {})}
+        said = floor.http("GET /trades", query=query)[1]
+        seen += said["fills"]
+        cursor = said["next"]
+
+    assert [(each["trade_no"], each["role"]) for each in seen] == [
+        (str(no), "taker") for no in range(5, 0, -1)
+    ]
+
+
 @rule("QURY-003")
 def test_the_ticker_is_the_last_24_hours(floor):
     trade(floor, 1, 60_000)
