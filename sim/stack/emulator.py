@@ -26,7 +26,11 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sim.stack import localstack as local
 from system.model.errors import ProvisionError
@@ -96,7 +100,25 @@ def localstack(program: Path = local.PROGRAM) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     command = [str(program), "-m", "localstack.runtime.main"]
     with _served(command, local.environment(port), str(local.ROOT), url + local.HEALTH):
+        _wake(url)
         yield url
+
+
+def _wake(url: str) -> None:
+    """Ask for tables once with patience: the first call starts DynamoDB Local, in seconds or in many."""
+    config = ClientConfig(read_timeout=_START_S, retries={"total_max_attempts": 1})
+    client: Any = boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=config,
+    )
+    try:
+        client.list_tables(Limit=1)
+    except (ClientError, BotoCoreError) as error:
+        raise ProvisionError("localstack", "emulator", "localstack", str(error)) from None
 
 
 def _refuse_missing(program: Path, name: str) -> None:
