@@ -15,7 +15,7 @@ from aiohttp import web
 
 from sim.scenario.schema import Scenario
 from sim.world.testnet.exchange import Exchange
-from sim.world.testnet.gateway import Gateway
+from sim.world.testnet.gateway import AWS_LIMITS, Gateway, SocketLimits
 from tests.house import ROOT
 
 TOKEN = "an-admin-of-these-tests"
@@ -53,11 +53,11 @@ class Served:
 
 
 @contextmanager
-def served(*settings: str) -> Iterator[Served]:
+def served(*settings: str, limits: SocketLimits = AWS_LIMITS) -> Iterator[Served]:
     """Serve the testnet's scenario on a free port until the block ends."""
     exchange = Exchange(Scenario.load(ROOT / "scenarios/testnet.yaml", ["chain=model", *settings]))
     loop, started = asyncio.new_event_loop(), threading.Event()
-    runner = web.AppRunner(Gateway(exchange, TOKEN).application(), access_log=None)
+    runner = web.AppRunner(Gateway(exchange, TOKEN, limits).application(), access_log=None)
 
     async def start() -> None:
         await runner.setup()

@@ -14,10 +14,10 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from sim.kernel.template.stack import load_template
 from sim.kernel.template.views import HttpRouteView
@@ -29,6 +29,18 @@ MAX_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class SocketLimits(NamedTuple):
+    """How long a connection may say nothing, how long it may last, how many messages may wait to be read."""
+
+    idle_s: float
+    life_s: float
+    backlog: int
+
+
+AWS_LIMITS = SocketLimits(600, 7_200, 10_000)
+"""Ten minutes and two hours are API Gateway's own. Source: its quotas for WebSocket APIs."""
+
+
 def new_token() -> str:
     """Return a token for the administrator, which nobody can guess."""
     return secrets.token_urlsafe(24)
@@ -37,9 +49,10 @@ def new_token() -> str:
 class Gateway:
     """Serves one exchange; `admin_token` opens the routes that ask for a Cognito token."""
 
-    def __init__(self, exchange: Exchange, admin_token: str) -> None:
+    def __init__(self, exchange: Exchange, admin_token: str, limits: SocketLimits = AWS_LIMITS) -> None:
         self.exchange = exchange
         self.admin_token = admin_token
+        self.limits = limits
         self._number = count(1)
 
     def application(self) -> web.Application:
@@ -121,17 +134,30 @@ class Gateway:
         return event
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        """One connection: frames in are routes, news goes out in its order."""
+        """One connection: frames in are routes, news goes out in its order. Rule: SOCK-005."""
         socket = web.WebSocketResponse(heartbeat=30)
         await socket.prepare(request)
-        connection, door = f"testnet-{next(self._number)}", self.exchange.world.door
-        news: asyncio.Queue[bytes] = asyncio.Queue()
-        door.connect(connection, news.put_nowait)
+        connection, door, limits = f"testnet-{next(self._number)}", self.exchange.world.door, self.limits
+        news: asyncio.Queue[bytes] = asyncio.Queue(limits.backlog)
+
+        def hear(data: bytes) -> None:
+            if not news.full():
+                news.put_nowait(data)
+            elif request.transport is not None:  # whoever does not read cannot be told why
+                request.transport.abort()
+
+        door.connect(connection, hear)
         sender = asyncio.create_task(_send(socket, news))
+        now = asyncio.get_running_loop().time
+        ends = now() + limits.life_s
         try:
-            async for frame in socket:
-                if frame.type is WSMsgType.TEXT:
-                    door.say(connection, frame.data)
+            async with asyncio.timeout_at(min(now() + limits.idle_s, ends)) as patience:
+                async for frame in socket:
+                    if frame.type is WSMsgType.TEXT:
+                        door.say(connection, frame.data)
+                        patience.reschedule(min(now() + limits.idle_s, ends))
+        except TimeoutError:
+            await socket.close(code=WSCloseCode.GOING_AWAY)
         finally:
             sender.cancel()
             door.disconnect(connection)

@@ -78,6 +78,15 @@ def test_market_channels_have_no_holes(floor):
 
 
 @rule("COMM-006")
+def test_a_batch_tells_its_book_once(floor):
+    for place in range(8):
+        floor.order("ann", "BUY", 1, 59_000 - place)
+    floor.run(limit=8)
+    (depth,) = floor.news("depth")
+    assert (depth["seq"], len(depth["data"]["bids"])) == (1, 8)
+
+
+@rule("COMM-006")
 def test_marks_and_states_are_numbered_with_the_rest(floor):
     for round_no in range(1, 8):
         if round_no % 2:  # the market is open
