@@ -22,7 +22,7 @@ class Hearing:
     missing. Whoever has been away asks for the state anyway: nobody counts what nobody hears.
     """
 
-    __slots__ = ("_begun", "_early", "_last", "_looks", "_missing", "_unsure")
+    __slots__ = ("_begun", "_begun_at", "_early", "_last", "_looks", "_missing", "_unsure")
 
     def __init__(self) -> None:
         self._last: dict[str, int] = {}
@@ -30,6 +30,7 @@ class Hearing:
         self._missing: dict[str, dict[int, int]] = {}  # by channel: numbers, and how many looks came before
         self._early: dict[str, int] = {}  # the first number, where it came before the subscription's answer
         self._begun: dict[str, int] = {}  # by channel: the last number when it was subscribed to
+        self._begun_at: dict[str, int] = {}  # and how many looks came before that
         self._unsure: dict[str, int] = {}  # channels to ask about all the same, and likewise
 
     def hear(self, channel: str, seq: int) -> None:
@@ -51,6 +52,7 @@ class Hearing:
             if channel in self._begun:  # it comes back: what was told meanwhile may have no number
                 self._unsure[channel] = self._looks
             self._begun[channel] = seq
+            self._begun_at[channel] = self._looks
             early = self._early.pop(channel, None)
             if early is not None and early > seq + 1:
                 self._miss(channel, seq, early)
@@ -78,8 +80,7 @@ class Hearing:
         for channel, missing in self._missing.items():
             due = tuple(number for number, since in missing.items() if since < before)
             if due:
-                new = min(missing) == self._begun.get(channel, 0) + 1
-                found.append(Hole(channel, due, self._last[channel], new))
+                found.append(Hole(channel, due, self._last[channel], self._is_new(channel, missing)))
         known = {hole.channel for hole in found}
         found += [
             Hole(channel, (), self._last[channel], new=True)
@@ -87,6 +88,16 @@ class Hearing:
             if since < before and channel not in known
         ]
         return found
+
+    def _is_new(self, channel: str, missing: Mapping[int, int]) -> bool:
+        """Tell whether all that is missing may have been told to lists without this subscriber.
+
+        Each instance of fan-out has a list of its own: one may have told it the first message, and
+        another, which read its list before, not the next ones.
+        """
+        if min(missing) == self._begun.get(channel, 0) + 1:
+            return True
+        return all(since == self._begun_at.get(channel) for since in missing.values())
 
     def whole(self, hole: Hole) -> None:
         """Take note that the state as of `hole.upto`, or a later one, is known."""

@@ -40,7 +40,9 @@ def test_what_did_not_come_is_missing_whatever_the_order(numbers, lost):
 
 @rule("FANO-005")
 def test_what_comes_late_was_never_missing():
-    hearing = heard(1, 2, 5)
+    hearing = heard(1, 2)
+    hearing.look()
+    hearing.hear(BTC, 5)
     assert hearing.look() == [], "not yet: news takes different ways"
     assert hearing.look() == [Hole(BTC, (3, 4), 5, new=False)]
     hearing.hear(BTC, 4)
@@ -51,6 +53,11 @@ def test_what_comes_late_was_never_missing():
 @rule("FANO-003", "FANO-005")
 def test_the_first_messages_of_a_subscription_may_be_missing():
     assert holes(heard(9, 10, since=6)) == [Hole(BTC, (7, 8), 10, new=True)]
+
+
+@rule("FANO-003", "FANO-005")
+def test_so_may_some_behind_the_first_as_each_instance_has_a_list_of_its_own():
+    assert holes(heard(7, 10, since=6)) == [Hole(BTC, (8, 9), 10, new=True)]
 
 
 def test_a_message_may_come_before_the_answer_to_its_subscription():
