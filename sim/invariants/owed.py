@@ -14,8 +14,8 @@ from system.model import keys
 from system.model.keys import Item
 from system.model.market import MarketKind, MarketSpec
 from system.model.position import Position
-from system.model.trade import SKIPPED
-from system.model.units import QTY_SCALE
+from system.model.trade import MAKER_FLOOR, SKIPPED, TAKER_FLOOR
+from system.model.units import PPM, QTY_SCALE, ppm_ceil
 from system.risk.options import payoff_e6
 from system.risk.positions import fill_effect
 from system.settlement.batching import CONFIRMED
@@ -33,14 +33,14 @@ def owed(state: State) -> Owed:
     sums: Owed = defaultdict(int, state.paid_in)
     books: dict[str, _Book | _Option] = {}
     for trade in sorted(_settled(state), key=_place):
-        spec = state.specs[trade["symbol"]]
+        spec, floors = state.specs[trade["symbol"]], trade.get("margin_floors", 0)
         sides = [
-            (trade["maker"], trade["maker_fee"], trade["maker_order_id"]),
-            (trade["taker"], trade["taker_fee"], trade["taker_order_id"]),
+            (trade["maker"], trade["maker_fee"], floors & MAKER_FLOOR),
+            (trade["taker"], trade["taker_fee"], floors & TAKER_FLOOR),
         ]
         if trade["aggressor_side"] == "BUY":
             sides.reverse()  # the buyer first
-        for sign, (trader, fee, order_id) in zip((1, -1), sides, strict=True):
+        for sign, (trader, fee, floor) in zip((1, -1), sides, strict=True):
             sums[trader, USDC] -= fee
             if spec.kind is MarketKind.SPOT:
                 sums[trader, USDC] -= sign * trade["notional"]
@@ -48,7 +48,7 @@ def owed(state: State) -> Owed:
             else:
                 kind = _Option if spec.kind is MarketKind.OPTION else _Book
                 book = books.setdefault(spec.symbol, kind(spec))
-                sums[trader, USDC] += book.fill(trader, order_id, trade, sign)
+                sums[trader, USDC] += book.fill(trader, trade, sign, floor)
     for symbol, book in books.items():
         for trader, worth in book.ended(_settled_at(state, symbol)):
             sums[trader, USDC] += worth
@@ -61,21 +61,25 @@ class _Book:
     def __init__(self, spec: MarketSpec) -> None:
         self._spec = spec
         self._positions: dict[str, Position] = {}
-        self._traded: dict[str, int] = defaultdict(int)  # by order
         self._last_price = 0
 
-    def fill(self, trader: str, order_id: str, trade: Item, sign: int) -> int:
-        """Move one side's position; returns what its account gets (uUSDC), fee aside."""
+    def fill(self, trader: str, trade: Item, sign: int, floor: int) -> int:
+        """Move one side's position; returns what its account gets (uUSDC), fee aside.
+
+        Whether margin is rounded down is the fill's own word, as for the contracts: what an order has
+        traded before is not the same for them, once they have skipped a fill.
+        """
         symbol, price = self._spec.symbol, trade["price_e6"]
         position = self._positions.setdefault(trader, Position(trader=trader, symbol=symbol))
-        effect = fill_effect(
-            position, sign * trade["qty_e8"], price, self._spec.im_ppm, self._traded[order_id]
-        )
+        before, im_ppm = position.size_e8 * sign, self._spec.im_ppm  # below 0: this fill closes
+        effect = fill_effect(position, sign * trade["qty_e8"], price, im_ppm)
         assert effect is not None, f"{symbol}: a settled fill would have bankrupted {trader}"
-        position.size_e8, position.cost, position.margin = effect.size_e8, effect.cost, effect.margin
-        self._traded[order_id] += trade["notional"]
+        opened = trade["notional"] if before >= 0 else abs(effect.cost) if effect.size_e8 * sign > 0 else 0
+        locked = opened * im_ppm // PPM if floor else ppm_ceil(opened, im_ppm)
+        position.size_e8, position.cost = effect.size_e8, effect.cost
+        position.margin = effect.margin - effect.margin_in + locked
         self._last_price = price
-        return effect.pay_out - effect.margin_in
+        return effect.pay_out - locked
 
     def ended(self, _settled_at: int) -> Iterator[tuple[str, int]]:
         """Iterate what each position is worth at the last price; losses above margins are shared."""
@@ -99,7 +103,7 @@ class _Option:
         self._sizes: dict[str, int] = defaultdict(int)
         self._last_price = 0
 
-    def fill(self, trader: str, _order_id: str, trade: Item, sign: int) -> int:
+    def fill(self, trader: str, trade: Item, sign: int, _floor: int) -> int:
         """Move one side's position; returns what its account gets (uUSDC), fee aside."""
         before = self._locked(trader)
         self._sizes[trader] += sign * trade["qty_e8"]

@@ -62,6 +62,8 @@ def _of_mark(row: Item, state: State) -> Iterator[Violation]:
         return
     if spec.mark == MarkRule.LAST_TRADE:
         return  # it follows the trades, wherever these are
+    if spec.kind is MarketKind.FUTURE and row["mark_ns"] >= (spec.expiry_s - spec.settle_window_s) * NS:
+        return  # the average so far counts in it, wherever the index goes (EXPI-004)
     if row["mark_ns"] != row.get("index_ns"):
         return  # of an earlier index, or none was good since
     index_e6, mark_e6 = row["index_e6"], row["mark_e6"]
