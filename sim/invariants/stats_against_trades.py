@@ -133,7 +133,7 @@ def _compare(where: str, expected: Row, was: dict[str, Any], names: tuple[str, .
 
 
 def _no_more(where: str, expected: Row, was: dict[str, Any]) -> Found:
-    """A fill may be committed behind the first roll-up of its day, and is missing until the next (ROLL-002)."""
+    """A fill may be committed behind its day's first roll-up, and is missing until the next (ROLL-002)."""
     for name in _SUMS:
         right, kept = expected.get(name, 0), was.get(name, 0)
         if kept > right:
