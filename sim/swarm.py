@@ -171,6 +171,8 @@ STARTS = ("2025-05-03T12:00:30Z", "2025-05-03T23:59:25Z", "2025-05-03T07:59:15Z"
 """In the middle of a day, before its end, before the hour at which contracts expire."""
 VOLATILITIES = (90, 90, 3_000)
 FEEDS = ("pyth, chainlink", "pyth, chainlink", "pyth, chainlink, exchanges")
+# News slower than a reader's patience (five to ten seconds, FANO-005) is lost to it, and a delay has a long
+# tail: so the slow way to fan-out ends well before.
 LINKS = (
     "{}",
     "{}",

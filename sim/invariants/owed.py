@@ -74,7 +74,9 @@ class _Book:
         before, im_ppm = position.size_e8 * sign, self._spec.im_ppm  # below 0: this fill closes
         effect = fill_effect(position, sign * trade["qty_e8"], price, im_ppm)
         assert effect is not None, f"{symbol}: a settled fill would have bankrupted {trader}"
-        opened = trade["notional"] if before >= 0 else abs(effect.cost) if effect.size_e8 * sign > 0 else 0
+        opened = trade["notional"]
+        if before < 0:
+            opened = abs(effect.cost) if effect.size_e8 * sign > 0 else 0
         locked = opened * im_ppm // PPM if floor else ppm_ceil(opened, im_ppm)
         position.size_e8, position.cost = effect.size_e8, effect.cost
         position.margin = effect.margin - effect.margin_in + locked

@@ -79,13 +79,11 @@ class EndpointBackend(AwsBackend):
         self._virtual(clients, environ)
         try:
             super().__init__(template, clients)
-        except (ClientError, BotoCoreError) as error:
+        except BaseException as error:  # Ctrl-C, too: what was made is taken away
             self.clients = clients
             self.close()
-            raise ProvisionError(name, "backend", name, str(error)) from None
-        except BaseException:
-            self.clients = clients
-            self.close()
+            if isinstance(error, ClientError | BotoCoreError):
+                raise ProvisionError(name, "backend", name, str(error)) from None
             raise
 
     def _clients(self, template: Template, environ: Mapping[str, str]) -> Clients:
